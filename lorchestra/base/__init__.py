@@ -1,0 +1,1 @@
+"""Used by all, using none: errors, private files, names, logs, strict readers."""

@@ -1,0 +1,89 @@
+"""Schemas by name, as in an Iglu static registry: `iglu:org.canonical/email/jsonschema/1-0-0`.
+
+A schema lies at `{root}/{vendor}/{name}/{format}/{model}-{revision}-{addition}`, with or without `.json`. The format
+of the names is Snowplow's Iglu URI with SchemaVer. Nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from lorchestra.base.errors import Code, Failure
+
+_URI = re.compile(
+    r"iglu:(?P<vendor>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)/(?P<name>[A-Za-z0-9_-]+)/(?P<format>[A-Za-z0-9_-]+)"
+    r"/(?P<model>[1-9][0-9]{0,5})-(?P<revision>0|[1-9][0-9]{0,5})-(?P<addition>0|[1-9][0-9]{0,5})"
+)
+
+
+class SchemaKey(NamedTuple):
+    """The coordinates of a schema. Keys of one name compare by version."""
+
+    vendor: str
+    name: str
+    format: str
+    model: int
+    revision: int
+    addition: int
+
+    @property
+    def version(self) -> str:
+        """SchemaVer, as `1-0-0`."""
+        return f"{self.model}-{self.revision}-{self.addition}"
+
+    def __str__(self) -> str:
+        return f"iglu:{self.vendor}/{self.name}/{self.format}/{self.version}"
+
+
+def parse(uri: str) -> SchemaKey | None:
+    """The coordinates in an Iglu URI, None where the text is not one."""
+    match = _URI.fullmatch(uri)
+    if match is None:
+        return None
+    vendor, name, kind, *version = match.groups()
+    return SchemaKey(vendor, name, kind, *map(int, version))
+
+
+class Schema(NamedTuple):
+    """A schema as it lies in the registry: the parsed document and the SHA-256 of its bytes."""
+
+    key: SchemaKey
+    path: Path
+    document: dict[str, Any]
+    sha256: str
+
+
+class SchemaRegistry:
+    """The schemas below one directory, read once each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._loaded: dict[SchemaKey, Schema] = {}
+
+    def load(self, uri: str) -> Schema:
+        """The schema of an Iglu URI. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
+        key = parse(uri)
+        if key is None:
+            raise Failure(Code.SCHEMA_INVALID, "a schema's name is not of the form iglu:vendor/name/format/1-0-0")
+        if key not in self._loaded:
+            self._loaded[key] = self._read(key)
+        return self._loaded[key]
+
+    def _read(self, key: SchemaKey) -> Schema:
+        plain = self.root / key.vendor / key.name / key.format / key.version
+        path = next((p for p in (plain, plain.with_name(plain.name + ".json")) if p.is_file()), None)
+        if path is None:
+            raise Failure(Code.SCHEMA_MISSING, f"{key} is not in {self.root}")
+        content = path.read_bytes()
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            document = None
+        if not isinstance(document, dict):
+            raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
+        return Schema(key, path, document, hashlib.sha256(content).hexdigest())

@@ -1,0 +1,77 @@
+"""The grammar of names. A name is checked when it comes in and again before it becomes a path.
+
+Raw extracts:      {source}-{entity}-{account}-{date}.jsonl     gmail-messages-acct1-personal-20251112.jsonl
+Canonical files:   {type}-{date}.jsonl                          clinical_session-20251112.jsonl
+Transforms:        {folder}/{name} or {folder}/{name}@{version} email/gmail_to_canonical_v1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+_STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
+_TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_TRANSFORM = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+(?:@(?:latest|\d+\.\d+\.\d+))?")
+_LONGEST_STEM = 120
+
+
+class DatedName(NamedTuple):
+    """The two parts that the pipeline reads from a file's name: `20251112` stays text, it is not today's date."""
+
+    stem: str
+    date: str
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return f"{self.stem}-{self.date}.jsonl"
+
+
+def parse_raw(file: str) -> DatedName | None:
+    """The parts of a raw extract's name, None where it does not follow the convention."""
+    return _parse(file, is_source)
+
+
+def parse_canonical(file: str) -> DatedName | None:
+    """The parts of a canonical file's name, None where it does not follow the convention."""
+    return _parse(file, is_type)
+
+
+def is_source(text: str) -> bool:
+    """Whether a text can name a source: `{source}-{entity}-{account}`, in lower case."""
+    return len(text) <= _LONGEST_STEM and _STEM.fullmatch(text) is not None
+
+
+def is_type(text: str) -> bool:
+    """Whether a text can name a canonical type."""
+    return _TYPE.fullmatch(text) is not None
+
+
+def is_transform(text: str) -> bool:
+    """Whether a text can name a transform. No such name leads out of its registry."""
+    return _TRANSFORM.fullmatch(text) is not None
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a calendar date, as `20251112`."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return False
+    year, month, day = map(int, match.groups())
+    return year > 0 and 1 <= month <= 12 and 1 <= day <= _days(year, month)
+
+
+def _days(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
+
+
+def _parse(file: str, is_stem: Callable[[str], bool]) -> DatedName | None:
+    stem, dash, date = file.removesuffix(".jsonl").rpartition("-")
+    if not (file.endswith(".jsonl") and dash and is_date(date) and is_stem(stem)):
+        return None
+    return DatedName(stem, date)

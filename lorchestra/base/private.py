@@ -1,0 +1,124 @@
+"""Files that only their owner can read: private from birth, whole or not there at all.
+
+The mode is given to the call that creates the file. It is never repaired afterwards: between the two calls anybody
+could have opened it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NewType
+
+from lorchestra.base.errors import Code, Failure, from_os_error
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+_TEMPORARY = ".tmp~"
+
+Lock = NewType("Lock", int)
+
+
+def create(path: Path) -> BinaryIO:
+    """A new private file, open for writing. Raises FileExistsError; never follows a link."""
+    return os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
+
+
+def append(path: Path) -> int:
+    """A descriptor that appends to a private file, made when it is not there. Each `os.write` lands whole."""
+    return _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def make_directory(path: Path) -> None:
+    """A private directory and its missing parents. One that exists is left as it is: judging it is `phi`'s work."""
+    for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(missing, DIRECTORY_MODE)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file that takes the name `path` when the block ends well, and leaves no trace when it does not.
+
+    The content is written beside the target, flushed to the disk (unless not `durable`), then renamed over it.
+    Raises Failure(NO_SPACE | PERMISSION | MISSING) for what the system refuses.
+    """
+    temporary = temporary_name(path)
+    failure: Failure | None = None
+    try:
+        with create(temporary) as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if durable:
+            sync_directory(path.parent)
+    except OSError as error:
+        failure = from_os_error(error, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if failure:
+        raise failure
+
+
+def write(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace the file at `path` by `content`, whole."""
+    with replacing(path, durable=durable) as file:
+        file.write(content)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where the coming content of `path` is written: beside it, hidden, one name a process."""
+    return path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+
+
+def sweep(directory: Path) -> int:
+    """Remove what killed writers left in a directory; return how many. Call it only under the directory's lock."""
+    swept = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
+                os.unlink(entry.path)
+                swept += 1
+    return swept
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock(path: Path, *, wait: bool = False) -> Lock:
+    """Hold the exclusive lock of a file for the life of the process, or until `unlock`.
+
+    Raises Failure(BUSY) when another process holds it and `wait` is false. The system drops the lock when its
+    holder dies, so that none can be left behind.
+    """
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        busy = True
+    else:
+        busy = False
+    if busy:
+        raise Failure(Code.BUSY, f"{path}: another run holds this lock")
+    return Lock(descriptor)
+
+
+def unlock(held: Lock) -> None:
+    """Give a lock back."""
+    os.close(held)
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)

@@ -1,0 +1,1 @@
+"""Programs that do the work; they know no pipeline and not each other."""
