@@ -1,0 +1,78 @@
+"""`can`: finds the command that was asked for and imports that one alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from lorchestra import __version__
+from lorchestra.base import program
+from lorchestra.base.errors import Code, Failure
+
+COMMANDS: Mapping[tuple[str, ...], str] = {
+    ("transform", "run"): "canonize JSON Lines: stdin to stdout, or file to file",
+    ("transform", "list"): "the transforms of a registry",
+    ("transform", "show"): "one transform: its schemas, versions and digests",
+    ("transform", "test"): "run the golden tests of a registry",
+    ("transform", "new"): "write the skeleton of a transform",
+    ("transform", "try"): "show a record and its result side by side",
+    ("validate", "run"): "check JSON Lines against a schema",
+    ("registry", "validate"): "check a whole registry",
+    ("registry", "diff"): "say what kind of change lies between two schemas",
+    ("registry", "checksum"): "compare or write the checksums of transforms",
+    ("serve",): "jobs in, results out, one JSON object a line: for a caller that has many files",
+}
+"""Words and summary. The module of a command is its words joined by `_`, in `commands`."""
+
+
+def main() -> int:
+    """The entry point of `can`; returns its exit status."""
+    return program.run("can", lambda: _dispatch(sys.argv[1:]))
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_overview(COMMANDS))
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        sys.stdout.write(f"can {__version__}\n")
+        return 0
+    words = next((w for w in COMMANDS if tuple(arguments[: len(w)]) == w), None)
+    if words is None:
+        return _no_command(arguments)
+    return _run(words, arguments[len(words) :])
+
+
+def _run(words: tuple[str, ...], arguments: Sequence[str]) -> int:
+    import argparse
+
+    command = import_module(f"lorchestra.components.canonizer.commands.{'_'.join(words)}")
+    parser = argparse.ArgumentParser(
+        prog=" ".join(("can", *words)),
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.configure(parser)
+    status: int = command.run(parser.parse_args(arguments))
+    return status
+
+
+def _no_command(arguments: Sequence[str]) -> int:
+    group = {words: summary for words, summary in COMMANDS.items() if words[0] == arguments[0]}
+    if group and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
+        sys.stdout.write(_overview(group))
+        return 0
+    from difflib import get_close_matches
+
+    known = [" ".join(words) for words in COMMANDS]
+    near = get_close_matches(" ".join(arguments[:2]), known, n=1)
+    advice = f"Did you mean `can {near[0]}`?" if near else "See `can --help`."
+    raise Failure(Code.USAGE, "there is no such command", advice=advice)
+
+
+def _overview(commands: Mapping[tuple[str, ...], str]) -> str:
+    lines = [f"  can {' '.join(words):<19} {summary}" for words, summary in commands.items()]
+    about = "can: runs registered JSONata transforms over JSON Lines, and checks both ends against their schemas."
+    return "\n".join([about, "", *lines, "", "`can COMMAND --help` says more; `can --version` which one this is.", ""])
