@@ -1,0 +1,1 @@
+"""`lorchestra-sample`: synthetic raw extracts in the sources' own formats."""

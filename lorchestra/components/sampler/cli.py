@@ -1,0 +1,148 @@
+"""The command line of `lorchestra-sample`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lorchestra.base import names, private, program
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.sampler import dataverse, exchange, forms, gmail, spoil
+from lorchestra.components.sampler.draw import Draw
+
+KINDS: dict[str, Callable[[Draw, int], dict[str, Any]]] = {
+    "gmail-messages": gmail.message,
+    "exchange-messages": exchange.message,
+    "dataverse-contacts": dataverse.contact,
+    "dataverse-sessions": dataverse.session,
+    "google-forms-responses": forms.response,
+}
+_CANARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{3,63}")
+_LINES_A_WRITE = 500
+
+
+def main() -> int:
+    """Entry point of the program."""
+    return program.run("lorchestra-sample", partial(_main, sys.argv[1:]))
+
+
+def _main(arguments: list[str]) -> int:
+    args = _parser().parse_args(arguments)
+    source = args.name or f"{args.kind}-sample"
+    days = _days(args.start, args.days)
+    private.make_directory(args.output)
+    for day in days:
+        target = args.output / names.DatedName(source, day).file
+        # Not fsynced: the same arguments make the same bytes again.
+        with private.replacing(target, durable=False) as file:
+            for block in _blocks(args, source, day):
+                file.write(block)
+    malformed = sum(spoil.is_malformed(index, args.malformed) for index in range(args.records)) * len(days)
+    unfit = f", {malformed} of them malformed" if malformed else ""
+    files = "1 file" if len(days) == 1 else f"{len(days)} files"
+    print(f"{files} with {args.records * len(days)} synthetic records{unfit}: {args.output}/{source}-*.jsonl")
+    return 0
+
+
+def _blocks(args: argparse.Namespace, source: str, day: str) -> Iterator[bytes]:
+    make, draw = KINDS[args.kind], Draw(args.seed, source, day, args.canary or "")
+    for start in range(0, args.records, _LINES_A_WRITE):
+        indices = range(start, min(start + _LINES_A_WRITE, args.records))
+        yield b"".join(
+            orjson.dumps(_record(make, draw, index, args), option=orjson.OPT_APPEND_NEWLINE) for index in indices
+        )
+
+
+def _record(make: Callable[[Draw, int], dict[str, Any]], draw: Draw, index: int, args: argparse.Namespace) -> Any:
+    record = make(draw, index)
+    if spoil.is_malformed(index, args.malformed):
+        record = spoil.break_record(record, index)
+        return spoil.plant_everywhere(record, args.canary) if args.canary else record
+    return spoil.plant(record, args.canary) if args.canary else record
+
+
+def _days(start: str, many: int) -> list[str]:
+    first = date(int(start[:4]), int(start[4:6]), int(start[6:]))
+    if (date.max - first).days < many - 1:
+        raise Failure(Code.USAGE, "--start and --days lead beyond the year 9999", advice="Choose an earlier start.")
+    return [f"{first + timedelta(days=number):%Y%m%d}" for number in range(many)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lorchestra-sample",
+        description="Write synthetic raw extracts, one file a day: {name}-{date}.jsonl, one JSON object a line, in the"
+        " format of the source's own API. The same arguments give the same bytes, and a day's file does not depend on"
+        " the other days. People and addresses are invented; files are readable by their owner only.",
+        epilog="example: lorchestra-sample gmail-messages --name gmail-messages-acct1 --output phi-data/raw"
+        " --start 20251110 --days 3",
+    )
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="made, private, when it is missing")
+    parser.add_argument("--name", type=_source, metavar="SOURCE", help="the source's name (KIND-sample)")
+    parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (%(default)s)")
+    parser.add_argument("--days", type=_whole(1, 100_000), default=1, metavar="N", help="files (%(default)s)")
+    parser.add_argument(
+        "--records", type=_whole(0, 10**9), default=30, metavar="N", help="records a file (%(default)s)"
+    )
+    parser.add_argument("--seed", type=_whole(0, 2**63), default=0, metavar="N", help="other data (%(default)s)")
+    parser.add_argument(
+        "--malformed",
+        type=_fraction,
+        default=0.0,
+        metavar="FRACTION",
+        help="share of records that are valid JSON but fail the source's schema, 0 to 1 (%(default)s)",
+    )
+    parser.add_argument(
+        "--canary",
+        type=_canary,
+        metavar="TOKEN",
+        help="plant TOKEN, 4 to 64 of letters, digits, _ and -, in every text that stays valid with it and in every key"
+        " that is data; in malformed records in every text",
+    )
+    return parser
+
+
+def _source(text: str) -> str:
+    if not names.is_source(text):
+        raise argparse.ArgumentTypeError("lower-case letters, digits and _, in parts joined by - or .")
+    return text
+
+
+def _date(text: str) -> str:
+    if not names.is_date(text):
+        raise argparse.ArgumentTypeError("not a date of the form YYYYMMDD")
+    return text
+
+
+def _canary(text: str) -> str:
+    if not _CANARY.fullmatch(text):
+        raise argparse.ArgumentTypeError("4 to 64 of letters, digits, _ and -")
+    return text
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("a number from 0 to 1")
+    return value
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
