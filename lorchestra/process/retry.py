@@ -1,0 +1,79 @@
+"""Try again, later and later, what may succeed without anybody's help.
+
+Which failures are worth another attempt is said by `base.errors.OUTCOMES` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from lorchestra.base.errors import OUTCOMES, Code
+
+
+class Policy(Protocol):
+    """`retry:` of a stage. `max_attempts` counts attempts: three of them wait twice."""
+
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def max_attempts(self) -> int: ...
+    @property
+    def backoff_seconds(self) -> float: ...
+    @property
+    def backoff_multiplier(self) -> float: ...
+
+
+class Result(Protocol):
+    """What an attempt came to. `code` is None where it succeeded."""
+
+    @property
+    def code(self) -> Code | None: ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+def retry(
+    policy: Policy,
+    attempt: Callable[[int], R],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[float, int], None] | None = None,
+) -> R:
+    """The result of the first attempt that succeeds, or of the last one.
+
+    `attempt` gets its number, from 1. Before each wait `on_wait` learns how long it takes (seconds) and the number
+    of the attempt that failed. The waits are backoff, backoff * multiplier, backoff * multiplier^2, ...
+    """
+    import tenacity  # it brings asyncio along: too heavy for a start-up that may never retry
+
+    def told(state: tenacity.RetryCallState) -> None:
+        if on_wait and state.next_action:
+            on_wait(state.next_action.sleep, state.attempt_number)
+
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(policy.max_attempts if policy.enabled else 1),
+        wait=tenacity.wait_exponential(multiplier=policy.backoff_seconds, exp_base=policy.backoff_multiplier),
+        retry=tenacity.retry_if_result(_may_succeed_later),
+        retry_error_callback=_last,
+        before_sleep=told,
+        sleep=sleep,
+    )
+    number = 0
+
+    def numbered() -> R:
+        nonlocal number
+        number += 1
+        return attempt(number)
+
+    return retrying(numbered)
+
+
+def _may_succeed_later(result: Result) -> bool:
+    return result.code is not None and OUTCOMES[result.code].retry
+
+
+def _last(state: object) -> object:
+    return state.outcome.result()  # type: ignore[attr-defined]

@@ -1,0 +1,226 @@
+"""Start a program, watch it, and leave nothing of it behind.
+
+A program gets an argument list, an environment made from an allow-list, no terminal, and a session of its own, so that
+everything it starts can be ended with it. What it prints goes to a private file: it may hold PHI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from lorchestra.base import private
+from lorchestra.base.errors import Code, Exit, Failure, from_os_error
+
+GRACE_SECONDS = 10.0
+"""How long a program may take to end after SIGTERM."""
+
+PASSED = (
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+)  # fmt: skip
+"""The variables that every program gets. Whatever else it needs is named by its settings."""
+
+_LONGEST_LINE = 64 * 1024
+_LONGEST_TICK = 0.1
+
+
+class Finished(NamedTuple):
+    """How a program ended. `status` is its exit status, or minus the number of the signal that killed it."""
+
+    status: int
+    duration_seconds: float
+    timed_out: bool
+    log: Path
+    log_bytes: int
+
+
+def environment(pass_env: Iterable[str] = (), **settings: str) -> dict[str, str]:
+    """The allow-listed part of our own environment, the variables named by `pass_env`, and `settings` on top."""
+    names = (*PASSED, *pass_env)
+    return {name: os.environ[name] for name in names if name in os.environ} | settings
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+    timeout_seconds: float | None = None,
+    grace_seconds: float = GRACE_SECONDS,
+    inherit: Sequence[int] = (),
+    on_start: Callable[[int], None] | None = None,
+    on_line: Callable[[bytes], None] | None = None,
+) -> Finished:
+    """Run a program to its end.
+
+    `log` is made anew, private, and takes stderr and, unless `stdout` names another new private file, stdout too.
+    `inherit` are descriptors that the program keeps open, `on_start` learns its process group, `on_line` gets
+    each whole line of the log soon after it was written.
+
+    At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
+    gets SIGTERM, then after `grace_seconds` SIGKILL; a second interrupt kills at once. Whatever a program leaves
+    running in its group is killed when it ends. Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE | MISSING)
+    where it cannot be started.
+    """
+    began = time.monotonic()
+    child = _start(argv, cwd, env, log, stdin, stdout, inherit)
+    tail = _Tail(log, on_line) if on_line else None
+    try:
+        if on_start:
+            on_start(child.pid)
+        ended = _ended(child, timeout_seconds, tail)
+    except BaseException:
+        _stop(child, grace_seconds)
+        raise
+    if not ended:
+        _stop(child, grace_seconds)
+    status = _reap(child)
+    if tail:
+        tail.read()
+    return Finished(status, time.monotonic() - began, not ended, log, log.stat().st_size)
+
+
+def code(finished: Finished, failed: Code = Code.COMPONENT_FAILED) -> Code | None:
+    """What an exit status means, None where all went well. `failed` is what a status without a meaning stands for."""
+    if finished.timed_out:
+        return Code.TIMED_OUT
+    if finished.status == 0:
+        return None
+    number = -finished.status if finished.status < 0 else finished.status - _KILLED
+    if 0 < number <= signal.SIGRTMAX:
+        return _SIGNALS.get(number, Code.COMPONENT_CRASHED)
+    return _STATUSES.get(finished.status, failed)
+
+
+_KILLED = 128  # a shell, and Meltano, say 128 + the signal's number
+_SIGNALS: Mapping[int, Code] = {signal.SIGXFSZ: Code.NO_SPACE, signal.SIGINT: Code.INTERRUPTED}
+_STATUSES: Mapping[int, Code] = {
+    Exit.USAGE: Code.USAGE,
+    Exit.NOT_JSONL: Code.NOT_JSONL,
+    Exit.REGISTRY: Code.TRANSFORM_INVALID,
+    Exit.PERMISSION: Code.PERMISSION,
+    Exit.NO_SPACE: Code.NO_SPACE,
+    Exit.REJECTS: Code.TOO_MANY_REJECTS,
+    Exit.BUSY: Code.BUSY,
+    Exit.TRY_LATER: Code.TRY_LATER,
+    126: Code.PERMISSION,  # a shell found the program and may not execute it
+    127: Code.COMPONENT_MISSING,  # a shell did not find the program
+}
+
+
+def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End a process group that is no child of ours: what a killed run left behind."""
+    deadline = time.monotonic() + grace_seconds
+    _signal(group, signal.SIGTERM)
+    while _alive(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal(group, signal.SIGKILL)
+
+
+def _start(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    stdin: Path | None,
+    stdout: Path | None,
+    inherit: Sequence[int],
+) -> subprocess.Popen[bytes]:
+    failure: Failure
+    try:
+        with contextlib.ExitStack() as files:
+            errors = files.enter_context(_new(log))
+            return subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL,
+                stdout=files.enter_context(_new(stdout)) if stdout else errors,
+                stderr=errors,
+                pass_fds=inherit,
+                start_new_session=True,
+                umask=0o077,
+            )
+    except OSError as error:
+        failure = from_os_error(error)
+        if error.filename == argv[0] and failure.code != Code.PERMISSION:
+            failure = Failure(Code.COMPONENT_MISSING, f"{argv[0]}: cannot be started")
+    raise failure
+
+
+def _new(path: Path) -> IO[bytes]:
+    path.unlink(missing_ok=True)
+    return private.create(path)
+
+
+def _ended(child: subprocess.Popen[bytes], seconds: float | None, tail: _Tail | None = None) -> bool:
+    """Wait until the child has ended, or the time is up. It is not reaped: until then nobody else can get its id."""
+    began = time.monotonic()
+    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        passed = time.monotonic() - began
+        if seconds is not None and passed >= seconds:
+            return False
+        if tail:
+            tail.read()
+        time.sleep(min(_LONGEST_TICK, 0.001 + passed / 20))
+    return True
+
+
+def _stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    _signal(child.pid, signal.SIGTERM)
+    try:
+        _ended(child, grace_seconds)
+    finally:
+        _reap(child)
+
+
+def _reap(child: subprocess.Popen[bytes]) -> int:
+    """Kill what is left of the child's group, then take the child's status."""
+    _signal(child.pid, signal.SIGKILL)
+    status = child.wait()
+    deadline = time.monotonic() + 0.5
+    while _alive(child.pid) and time.monotonic() < deadline:  # killed, but perhaps still inside its last write
+        time.sleep(0.005)
+    return status
+
+
+def _alive(group: int) -> bool:
+    return _signal(group, 0)
+
+
+def _signal(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+class _Tail:
+    """Hands on the whole lines of a growing file. A line that never ends costs no memory: it is passed over."""
+
+    def __init__(self, path: Path, on_line: Callable[[bytes], None]) -> None:
+        self._path = path
+        self._offset = 0
+        self._on_line = on_line
+
+    def read(self) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            while line := file.readline(_LONGEST_LINE):
+                if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                    return
+                self._offset += len(line)
+                if line.endswith(b"\n"):
+                    self._on_line(line[:-1])
