@@ -135,8 +135,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ, *, known_good:
     document = strictyaml.load(text, str(path))
     filled, findings = _fill(document, environment)
     digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + _SCHEMA.read_bytes()).hexdigest()
-    if digest != known_good and not findings:
-        findings = list(_judge(filled))
+    if digest != known_good:
+        findings.extend(_judge(filled))
     if findings:
         raise ConfigFailure(str(path), findings)
     return _build(path.absolute(), filled.value, digest)
@@ -157,9 +157,11 @@ def _fill(document: strictyaml.Document, environment: Mapping[str, str]) -> tupl
             escaped, name, default = match.groups()
             if escaped:
                 return match.group(0)[1:]
-            if name not in environment and default is None:
+            value = environment.get(name)
+            if value is None and default is None:
                 findings.append(Finding(*document.place(path), f"the environment variable {name} is not set"))
-            return environment.get(name) or default or ""
+                return match.group(0)
+            return value or default or ""
 
         replaced = _ENVIRONMENT.sub(one, value)
         whole = _ENVIRONMENT.fullmatch(value)
