@@ -1,7 +1,8 @@
 """Whether a canonical file is what it would be if it were made now.
 
-The receipt is the lineage file that the canonizer writes last: digests of what was read and of what was written. It is the
-only memory that counts. A signature of file identities (size, mtime, ctime, inode) spares the hashing while nothing has moved.
+The receipt is the lineage file that the canonizer writes last: digests of what was read and of what was written. It is
+the only memory that counts. A signature of file identities (size, mtime, ctime, inode) spares the hashing while nothing
+has moved.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _changed_inputs(want: Want, before: list[dict[str, Any]], raw: Listing) -> I
 
 
 def _same(path: Path, status: os.stat_result, entry: Mapping[str, Any]) -> bool:
-    return status.st_size == entry["bytes"] and _sha256(path) == entry["sha256"]
+    return bool(status.st_size == entry["bytes"]) and _sha256(path) == entry["sha256"]
 
 
 def _sha256(path: Path) -> str | None:

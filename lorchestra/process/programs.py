@@ -1,0 +1,49 @@
+"""Where a program is found, and which version of it that is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.process.runner import environment
+
+_LONGEST_VERSION = 200
+
+
+def find(program: str) -> Path:
+    """The executable of a bare name, sought beside our own interpreter first, or of a path.
+
+    Raises Failure(COMPONENT_MISSING).
+    """
+    # sys.executable is a link in a virtual environment: its siblings are wanted, not those of what it points to.
+    beside = Path(sys.executable).parent / program
+    found = str(beside) if "/" not in program and beside.is_file() else shutil.which(program)
+    if found is None:
+        raise Failure(Code.COMPONENT_MISSING, f"the program {program} was not found beside this one nor on the PATH")
+    return Path(found)
+
+
+def identity(executable: Path) -> str:
+    """A text that moves when a program, or what is installed in its virtual environment, may have changed."""
+    places = [executable, *executable.parent.parent.glob("lib/python*/site-packages")]
+    return ";".join(f"{place}:{place.stat().st_mtime_ns}" for place in places)
+
+
+def version(executable: Path) -> str:
+    """What `PROGRAM --version` prints; empty where it does not answer in a moment."""
+    try:
+        answer = subprocess.run(
+            [executable, "--version"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout[:_LONGEST_VERSION].decode("ascii", "replace").strip()

@@ -1,0 +1,81 @@
+"""Stage 2: raw extracts through their transforms into one canonical file.
+
+The canonizer is kept alive from job to job (`can serve`, docs/contracts.md), one in each of our own processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lorchestra.base import private
+from lorchestra.base.errors import Code, Failure
+from lorchestra.config import Retry
+from lorchestra.process import programs, worker
+from lorchestra.process.retry import retry
+from lorchestra.process.runner import environment
+
+COUNTS = ("records_in", "records_out", "rejected", "dropped")
+
+
+class Canonizer(NamedTuple):
+    """How the stage's program is started. Picklable: it travels to doit's worker processes."""
+
+    command: tuple[str, ...]
+    work_directory: Path
+    retry: Retry
+    timeout_seconds: float | None
+
+
+class Outcome(NamedTuple):
+    """What an attempt came to: counts, or a failure as data."""
+
+    counts: Mapping[str, int]
+    code: Code | None = None
+    what: str = ""
+
+
+def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, int]:
+    """Make one canonical file; return its counts.
+
+    `job` is that of `can serve`. Raises Failure; the files that were there before are then untouched.
+    """
+    for directory in {Path(job[key]).parent for key in ("output", "rejects", "lineage")}:
+        private.make_directory(directory)
+    outcome = retry(how.retry, lambda _attempt: _attempt_job(job, how), sleep=sleep)
+    if outcome.code is not None:
+        raise Failure(outcome.code, outcome.what)
+    return dict(outcome.counts)
+
+
+def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Outcome:
+    try:
+        answer = _worker(how).call(job, how.timeout_seconds)
+    except Failure as failure:
+        return Outcome({}, failure.code, failure.what)
+    if answer.get("status") != "ok":
+        return Outcome({}, _code(answer.get("code")), str(answer.get("what", "the canonizer refused the job")))
+    if not Path(job["output"]).is_file():
+        return Outcome({}, Code.COMPONENT_FAILED, "the canonizer reported success and left no file")
+    return Outcome({name: int(answer.get(name, 0)) for name in COUNTS})
+
+
+def _code(name: object) -> Code:
+    try:
+        return Code(str(name))
+    except ValueError:
+        return Code.COMPONENT_FAILED
+
+
+def _worker(how: Canonizer) -> worker.Worker:
+    program = programs.find(how.command[0])
+    logs = how.work_directory / "logs"
+    private.make_directory(logs)
+    return worker.shared(
+        (str(program), *how.command[1:], "serve"),
+        cwd=how.work_directory,
+        env=environment(),
+        log=logs / "canonizer.log",
+    )

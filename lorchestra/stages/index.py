@@ -1,0 +1,115 @@
+"""Stage 3: canonical files into the store, all or nothing per file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lorchestra.base import names, private
+from lorchestra.base.errors import Code, Failure
+from lorchestra.base.listing import Listing
+from lorchestra.config import Retry
+from lorchestra.process import programs, runner
+from lorchestra.process.retry import retry
+
+COUNTS = (
+    "files", "files_unchanged", "records_in", "inserted", "duplicates", "revised",
+    "skipped_changes", "retired", "rejected", "objects",
+)  # fmt: skip
+
+
+class Projector(NamedTuple):
+    """How the stage's program is started. Picklable: it travels to doit's worker processes."""
+
+    command: tuple[str, ...]
+    canonical: Path
+    store: Path
+    schemas: Path
+    config: Path | None
+    work_directory: Path
+    retry: Retry
+    timeout_seconds: float | None
+
+
+class Outcome(NamedTuple):
+    """What an attempt came to: the projector's report, or a failure as data."""
+
+    report: Mapping[str, Any]
+    code: Code | None = None
+    what: str = ""
+
+
+def index(
+    type_: str, how: Projector, *, prune: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, int]:
+    """Bring the store up to date with the canonical files of one type; return the projector's counts.
+
+    `prune` also retires the records of files that are gone. Raises Failure.
+    """
+    private.make_directory(how.work_directory / "logs")
+    outcome = retry(how.retry, lambda _attempt: _attempt_pull(type_, how, prune), sleep=sleep)
+    if outcome.code is not None:
+        raise Failure(outcome.code, outcome.what)
+    return {name: int(outcome.report.get(name, 0)) for name in COUNTS}
+
+
+def held(store: Path, type_: str) -> str | None:
+    """The digest of the files whose content the store says it holds, None where it holds none or says nothing."""
+    try:
+        registry = json.loads((store / "registry" / f"{type_}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    value = registry.get("holds") if isinstance(registry, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def wanted(canonical: Listing) -> dict[str, str]:
+    """What `held` would say, by type, if the store held the canonical files as they lie there (docs/contracts.md)."""
+    by_type: dict[str, list[str]] = {}
+    for name, status in sorted(canonical.files.items()):
+        parsed = names.parse_canonical(name)
+        if parsed:
+            by_type.setdefault(parsed.stem, []).append(
+                f"{name} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n"
+            )
+    return {type_: hashlib.sha256("".join(lines).encode()).hexdigest() for type_, lines in by_type.items()}
+
+
+def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:
+    logs = how.work_directory / "logs"
+    report = logs / f"index-{type_}.{os.getpid()}.json"
+    try:
+        finished = runner.run(
+            list(_arguments(type_, how, report, prune)),
+            cwd=how.work_directory,
+            env=runner.environment(),
+            log=logs / f"index-{type_}.log",
+            timeout_seconds=how.timeout_seconds,
+        )
+        code = runner.code(finished)
+        if code is not None:
+            what = f"the projector ended with status {finished.status}; its messages are in {finished.log}"
+            return Outcome({}, code, what)
+        return Outcome(json.loads(report.read_bytes()))
+    except Failure as failure:
+        return Outcome({}, failure.code, failure.what)
+    except (OSError, ValueError):
+        return Outcome({}, Code.COMPONENT_FAILED, "the projector reported success and left no report")
+    finally:
+        report.unlink(missing_ok=True)
+
+
+def _arguments(type_: str, how: Projector, report: Path, prune: bool) -> Iterable[str]:
+    yield str(programs.find(how.command[0]))
+    yield from how.command[1:]
+    yield from ("pull", "--input", str(how.canonical), "--store", str(how.store), "--schemas", str(how.schemas))
+    yield from ("--type", type_, "--report", str(report))
+    if how.config:
+        yield from ("--config", str(how.config))
+    if prune:
+        yield "--prune"
