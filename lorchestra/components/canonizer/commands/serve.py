@@ -1,0 +1,55 @@
+"""Jobs in, results out: one JSON object a line on stdin, one on stdout, in the same order, until the input ends.
+
+{"op": "canonize", "id": "...", "inputs": [{"path": "...", "meta": "..."}], "schemas": "...",
+ "output": "...", "rejects": "...", "lineage": "...", "skip_invalid": true,
+ "require_checksums": true, "max_rejects": null}
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import orjson
+
+from lorchestra.components.canonizer import serving
+from lorchestra.components.canonizer.pool import Pool
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Nothing to configure: a job says all."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer jobs until stdin ends."""
+    channel = _private_channel()
+    pool = Pool()
+    try:
+        while line := sys.stdin.buffer.readline():
+            if line.isspace():
+                continue
+            result = orjson.dumps(serving.run(_job(line), pool)) + b"\n"
+            rest = memoryview(result)
+            while rest:
+                rest = rest[os.write(channel, rest) :]
+    finally:
+        pool.close()
+    return 0
+
+
+def _job(line: bytes) -> object:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _private_channel() -> int:
+    """The descriptor of the results. What anything else prints to stdout goes nowhere."""
+    sys.stdout.flush()
+    channel = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return channel

@@ -1,0 +1,42 @@
+"""Messages over a pipe: two lengths, a header in JSON, bytes."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+import orjson
+
+_LENGTHS = struct.Struct(">QQ")
+_MOST = 1024 * 1024
+
+
+def send(descriptor: int, header: dict[str, Any], blob: bytes = b"") -> None:
+    """Write a message whole. Raises BrokenPipeError where nobody reads any more."""
+    text = orjson.dumps(header)
+    for part in (_LENGTHS.pack(len(text), len(blob)) + text, blob):
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def receive(descriptor: int) -> tuple[dict[str, Any], bytes] | None:
+    """Read a message; None where the writer is gone, also in the midst of one."""
+    lengths = _exactly(descriptor, _LENGTHS.size)
+    if lengths is None:
+        return None
+    header_length, blob_length = _LENGTHS.unpack(lengths)
+    header, blob = _exactly(descriptor, header_length), _exactly(descriptor, blob_length)
+    return None if header is None or blob is None else (orjson.loads(header), blob)
+
+
+def _exactly(descriptor: int, length: int) -> bytes | None:
+    parts = []
+    while length:
+        part = os.read(descriptor, min(length, _MOST))
+        if not part:
+            return None
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
