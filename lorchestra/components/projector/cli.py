@@ -1,0 +1,53 @@
+"""`vector-projector`: arguments, and which command they mean. Each verb is a module of `commands`, imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import lorchestra
+from lorchestra.base import program
+
+NAME = "vector-projector"
+_VERBS = {
+    "pull": "bring canonical files into the store",
+    "get": "show an object by its id",
+    "list": "list the objects of a type, newest first",
+    "stats": "what the store holds",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit status."""
+    return program.run(NAME, lambda: _body(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _body(argv: list[str]) -> int:
+    options = _parser(argv).parse_args(argv)
+    command = importlib.import_module(f"lorchestra.components.projector.commands.{options.verb}")
+    status: int = command.run(options)
+    return status
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser. Only the verb that is asked for declares its arguments, so that no other module is imported."""
+    parser = argparse.ArgumentParser(prog=NAME, description="Canonical records in a store that can be searched.")
+    parser.add_argument("--version", action="version", version=f"{NAME} {lorchestra.__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for verb, summary in _VERBS.items():
+        sub = verbs.add_parser(verb, help=summary, description=summary, allow_abbrev=False)
+        sub.add_argument("--store", type=Path, metavar="DIR", help="the store's directory")
+        sub.add_argument(
+            "--config", type=Path, metavar="FILE", help="a YAML file: store, schemas, on_change, full_text"
+        )
+        if verb == asked:
+            importlib.import_module(f"lorchestra.components.projector.commands.{verb}").arguments(sub)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

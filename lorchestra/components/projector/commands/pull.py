@@ -1,0 +1,128 @@
+"""`vector-projector pull`: bring canonical files into the store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lorchestra.base import iglu, names, private, program
+from lorchestra.base.errors import Code, Exit, Failure, from_os_error
+from lorchestra.components.projector import canonical, config, database, opening, registry
+from lorchestra.components.projector.canonical import Source
+from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector.pull import FileFailure, Pull
+from lorchestra.components.projector.reading import Readings
+
+_ALWAYS = ("files", "files_unchanged", "records_in", "inserted")
+COUNTS = (
+    "files", "files_unchanged", "files_missing", "records_in", "inserted", "duplicates", "revised", "skipped_changes",
+    "purged", "retired", "returned", "rejected",
+)  # fmt: skip
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--input", type=Path, required=True, metavar="DIR", help="the directory of canonical files")
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas, as in an Iglu static registry")
+    parser.add_argument("--type", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--prune", action="store_true", help="retire what only files held that are no longer there")
+    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="only these files of the directory")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pull, report, and end with the status of the first failure."""
+    began = time.monotonic()
+    settings = config.resolve(options)
+    sources, failures = _sources(options.input, options.files, options.type)
+    store = Store(settings.store)
+    with opening.for_writing(store, create=True, wait=options.wait) as opened:
+        pull = Pull(store, opened.connection, Readings(iglu.SchemaRegistry(settings.schemas)), settings)
+        stopped = _bring(pull, sources)
+        failures += pull.failures
+        if not (options.files or stopped):
+            pull.settle_missing({source.name for source in sources}, options.type, prune=options.prune)
+        database.remember(opened.connection, "input", str(options.input.absolute()))
+        unfinished = {source.type for source in sources} if stopped else {failed.type for failed in failures}
+        registry.write(store, opened.connection, unfinished)
+        report = _report(pull, failures, registry.objects(opened.connection), time.monotonic() - began)
+    if options.report:
+        private.write(options.report, orjson.dumps(report) + b"\n")
+    _tell(report)
+    if stopped:
+        raise stopped
+    for failed in failures:
+        program.tell("vector-projector", failed.failure.what, failed.failure.advice)
+    return failures[0].failure.exit if failures else Exit.OK
+
+
+def _bring(pull: Pull, sources: Sequence[Source]) -> Failure | None:
+    try:
+        pull.run(sources)
+    except Failure as failure:
+        return failure
+    return None
+
+
+def _sources(directory: Path, files: Sequence[str], kinds: Sequence[str]) -> tuple[list[Source], list[FileFailure]]:
+    """The canonical files that are asked for."""
+    for kind in kinds:
+        if not names.is_type(kind):
+            raise Failure(Code.USAGE, "--type: not the name of a type")
+    if files:
+        return [canonical.source(_inside(directory, file)) for file in files], []
+    failure: Failure | None = None
+    try:
+        found = sorted(os.listdir(directory))
+    except OSError as error:
+        failure = from_os_error(error, directory)
+    if failure:
+        raise failure
+    return _stat(directory, [name for name in found if _is_asked(name, kinds)])
+
+
+def _stat(directory: Path, found: Sequence[str]) -> tuple[list[Source], list[FileFailure]]:
+    sources, failures = [], []
+    for name in found:
+        try:
+            sources.append(canonical.source(directory / name))
+        except Failure as failure:
+            failures.append(FileFailure(name, failure))
+    return sources, failures
+
+
+def _is_asked(name: str, kinds: Sequence[str]) -> bool:
+    parsed = names.parse_canonical(name)
+    return parsed is not None and (not kinds or parsed.stem in kinds)
+
+
+def _inside(directory: Path, file: str) -> Path:
+    path = Path(file)
+    if path.parent == Path():
+        return directory / path
+    if path.parent.absolute() != directory.absolute():
+        raise Failure(Code.USAGE, "a FILE lies outside of --input", advice="Name files of the input directory.")
+    return path
+
+
+def _report(pull: Pull, failures: Sequence[FileFailure], objects: int, seconds: float) -> dict[str, Any]:
+    return {
+        **{name: pull.counts[name] for name in COUNTS},
+        "rejected_by": dict(sorted(pull.rejected_by.items())),
+        "failed": [{"file": f.file, "code": f.failure.code, "what": f.failure.what} for f in failures],
+        "objects": objects,
+        "duration_seconds": round(seconds, 3),
+    }
+
+
+def _tell(report: Mapping[str, Any]) -> None:
+    said = [f"{report[name]} {name.replace('_', ' ')}" for name in COUNTS if report[name] or name in _ALWAYS]
+    sys.stderr.write(f"vector-projector: {', '.join(said)}; {report['objects']} objects\n")

@@ -1,0 +1,37 @@
+"""`vector-projector stats`: what the store holds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import apsw
+
+from lorchestra.components.projector import config, opening, output, registry
+from lorchestra.components.projector.layout import Store
+
+_COLUMNS = ("type", "objects", "former_revisions", "retired", "bytes", "first_day", "last_day", "files", "rejected")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    output.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one row a type."""
+    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+        rows = [
+            _row(opened.connection, no, kind)
+            for no, kind in opened.connection.execute("SELECT no, name FROM type ORDER BY name").fetchall()
+        ]
+    output.write(sys.stdout, _COLUMNS, rows, options.format)
+    return 0
+
+
+def _row(connection: apsw.Connection, no: int, kind: str) -> tuple[Any, ...]:
+    summary = registry.describe(connection, no, kind, most_ids=-1)
+    query = "SELECT count(*), coalesce(sum(rejected), 0) FROM file WHERE type = ?"
+    summary["files"], summary["rejected"] = connection.execute(query, (no,)).fetchone()
+    return tuple(summary[name] for name in _COLUMNS)

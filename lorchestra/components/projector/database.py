@@ -1,0 +1,97 @@
+"""metadata.db: opening it for one writer or for many readers, and what it remembers about itself.
+
+SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMORY`, for SQLite would spill records to
+/var/tmp; `secure_delete`, so that what is deleted is overwritten.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import apsw
+
+from lorchestra.base import private
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector.layout import Store
+
+VERSION = 1
+_APPLICATION_ID = 0x6C6F7263  # "lorc"
+_BUSY_MS = 10_000
+
+
+def open_writer(store: Store) -> apsw.Connection:
+    """The database for the holder of the lock, created where there is none. Raises Failure(STORE_DAMAGED)."""
+    new = not store.database.exists()
+    if new:
+        private.create(store.database).close()  # born private; WAL and shm inherit its mode
+    connection = _connect(store, apsw.SQLITE_OPEN_READWRITE)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("secure_delete", "on")
+    connection.pragma("foreign_keys", "off")  # rows of one batch refer to each other; `verify` looks at all of them
+    connection.pragma("cache_size", -64_000)
+    if connection.pragma("user_version") == 0:
+        _create(connection)
+    _check_version(store, connection)
+    return connection
+
+
+def open_reader(store: Store) -> apsw.Connection:
+    """The database for reading. Raises Failure(MISSING) where there is none, Failure(STORE_DAMAGED)."""
+    if not store.database.exists():
+        raise Failure(
+            Code.MISSING, f"{store.root}: no store here", advice="Check --store, or run: vector-projector pull"
+        )
+    connection = _connect(store, apsw.SQLITE_OPEN_READWRITE)  # a reader in WAL mode writes the shared memory
+    connection.pragma("query_only", "on")
+    _check_version(store, connection)
+    return connection
+
+
+def get_meta(connection: apsw.Connection, key: str, default: Any = None) -> Any:
+    """A remembered value."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return default if row is None else row[0]
+
+
+def set_meta(connection: apsw.Connection, key: str, value: Any) -> None:
+    """Remember a value."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def remember(connection: apsw.Connection, key: str, value: Any) -> None:
+    """As `set_meta`, but writes nothing where nothing is new."""
+    if get_meta(connection, key) != value:
+        set_meta(connection, key, value)
+
+
+def _connect(store: Store, flags: int) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(store.database), flags=flags)
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("user_version")
+        return connection
+    except (apsw.NotADBError, apsw.CorruptError):
+        pass
+    raise Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+
+
+def _create(connection: apsw.Connection) -> None:
+    script = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(script)
+    connection.pragma("application_id", _APPLICATION_ID)
+    connection.pragma("user_version", VERSION)
+    connection.execute("COMMIT")
+
+
+def _check_version(store: Store, connection: apsw.Connection) -> None:
+    version = connection.pragma("user_version")
+    if version > VERSION:
+        raise Failure(
+            Code.STORE_DAMAGED,
+            f"{store.database}: written by a newer program (version {version}, known {VERSION})",
+            advice="Update the program.",
+        )

@@ -1,0 +1,74 @@
+"""Rows on stdout: a table for people, json, jsonl or csv for programs.
+
+Content from a record reaches a terminal only with its control characters written out: they could rewrite the screen
+or type into the shell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import orjson
+
+FORMATS = ("table", "json", "jsonl", "csv")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_WIDEST = 60
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --format."""
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written (default: table)")
+
+
+def visible(text: str) -> str:
+    """A text with its control characters escaped."""
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def write(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
+    """Write rows in one of FORMATS."""
+    {"table": _table, "json": _json, "jsonl": _jsonl, "csv": _csv}[form](stream, columns, rows)
+
+
+def _table(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    cells = [tuple(columns), *(tuple(_cell(value) for value in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        stream.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+
+
+def _cell(value: Any) -> str:
+    text = visible("" if value is None else _plain(value))
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _plain(value: Any) -> str:
+    return value.hex().upper() if isinstance(value, bytes) else str(value)
+
+
+def _json(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    separator = "[\n"
+    for row in rows:
+        stream.write(separator + _object(columns, row))
+        separator = ",\n"
+    stream.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _jsonl(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    for row in rows:
+        stream.write(_object(columns, row) + "\n")
+
+
+def _object(columns: Sequence[str], row: Sequence[Any]) -> str:
+    named = dict(zip(columns, row, strict=True))
+    return orjson.dumps(named, default=_plain).decode()
+
+
+def _csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(value) if value is not None else "" for value in row] for row in rows)

@@ -1,0 +1,175 @@
+"""How the records of one schema are read: judged, named, dated, and what of them is searched.
+
+The canonical schema says it in fields of its own, each optional:
+
+    "x-key": ["message_id"]      the natural key; without it the whole record is the key
+    "x-volatile": ["labels"]     fields whose change is no change of the record
+    "x-text": ["subject"]        fields that the full text holds
+    "x-time": "date"             the moment the record belongs to (ISO 8601; without a zone: UTC)
+    "x-title": "subject"         what a result is called by
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import orjson
+
+from lorchestra.base import iglu
+from lorchestra.base.errors import Code, Failure
+
+MOST_COLUMNS = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Rules(NamedTuple):
+    """What the fields x-key, x-volatile, x-text, x-time and x-title of a schema say."""
+
+    key: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    time: str | None = None
+    title: str | None = None
+
+    def as_json(self) -> str:
+        """One line, the same for the same rules."""
+        said = {name: value for name, value in self._asdict().items() if value}
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def rules_from(said: Mapping[str, Any]) -> Rules:
+    """The rules that `as_json` wrote."""
+    return Rules(
+        tuple(said.get("key", ())),
+        tuple(said.get("volatile", ())),
+        tuple(said.get("text", ())),
+        said.get("time"),
+        said.get("title"),
+    )
+
+
+class Fault(NamedTuple):
+    """Why a record was refused: the schema's keyword and its path in the schema, never a value."""
+
+    rule: str
+    schema_path: str
+
+
+class Reading:
+    """One schema, ready to judge and to read records."""
+
+    def __init__(self, schema: iglu.Schema, validator: jsonschema_rs.Validator) -> None:
+        rules, properties = _rules(schema), _properties(schema.document)
+        self.uri = str(schema.key)
+        self.sha256 = schema.sha256
+        self.rules = rules
+        self.rules_json = rules.as_json()
+        self.properties = properties
+        self.columns = tuple(name for name in properties if not is_lazy(name, rules))
+        self.volatile = frozenset((*rules.volatile, "schema"))  # a newer schema alone is no change of a record
+        self._validator = validator
+
+    def is_valid(self, record: Mapping[str, Any]) -> bool:
+        """Whether the record fits its schema."""
+        return self._validator.is_valid(record)
+
+    def fault(self, record: Mapping[str, Any]) -> Fault:
+        """The first thing that is wrong with a record that is not valid."""
+        for error in self._validator.iter_errors(record):
+            path = [str(step) for step in error.schema_path]
+            keyword = next((step for step in reversed(path) if not step.isdigit()), "schema")
+            return Fault(keyword, "/" + "/".join(path))
+        return Fault("schema", "/")
+
+
+def is_lazy(name: str, rules: Rules) -> bool:
+    """Whether a property is too long to be copied into the database: a view reads it from the object."""
+    return name in rules.text and name not in (*rules.key, rules.time, rules.title)
+
+
+def searched(record: Mapping[str, Any], rules: Rules) -> tuple[str, str]:
+    """Title and text of a record for the full text."""
+    title = record.get(rules.title) if rules.title else None
+    body = "\n".join(words for field in rules.text if field != rules.title for words in _texts(record.get(field)))
+    return (title if isinstance(title, str) else ""), body
+
+
+def moment(record: Mapping[str, Any], rules: Rules) -> int | None:
+    """The record's moment in milliseconds since 1970, None where it has none that can be read."""
+    said = record.get(rules.time) if rules.time else None
+    if not isinstance(said, str):
+        return None
+    try:
+        when = datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    span = when - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1000 + span.microseconds // 1000
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+
+
+class Readings:
+    """The readings of a schema registry, each made once."""
+
+    def __init__(self, schemas: iglu.SchemaRegistry) -> None:
+        self._schemas = schemas
+        self._made: dict[str, Reading] = {}
+
+    def get(self, uri: str) -> Reading:
+        """The reading of a schema. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID), which may name the URI."""
+        reading = self._made.get(uri)
+        if reading is None:
+            reading = self._made[uri] = self._make(uri)
+        return reading
+
+    def _make(self, uri: str) -> Reading:
+        schema = self._schemas.load(uri)
+        return Reading(schema, self._validator(schema))
+
+    def _validator(self, schema: iglu.Schema) -> jsonschema_rs.Validator:
+        document = {key: value for key, value in schema.document.items() if key != "$id"}
+        if "iglucentral" in str(document.get("$schema")):
+            document["$schema"] = "http://json-schema.org/draft-04/schema#"  # what Iglu's own dialect is built on
+        try:
+            return jsonschema_rs.validator_for(document, retriever=self._retrieve)
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+            pass
+        raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: not a valid schema, or a reference that leads nowhere")
+
+    def _retrieve(self, uri: str) -> Any:
+        if iglu.parse(uri) is None:
+            raise ValueError("nothing is fetched")
+        return self._schemas.load(uri).document
+
+
+def _rules(schema: iglu.Schema) -> Rules:
+    said = schema.document
+    lists = {name: said.get(f"x-{name}", []) for name in ("key", "volatile", "text")}
+    words = {name: said.get(f"x-{name}") for name in ("time", "title")}
+    for name, value in lists.items():
+        if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
+            raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: x-{name} must be a list of property names")
+    for name, word in words.items():
+        if not (word is None or (isinstance(word, str) and word)):
+            raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: x-{name} must be a property's name")
+    return rules_from({**lists, **words})
+
+
+def _properties(document: Mapping[str, Any]) -> tuple[str, ...]:
+    properties = document.get("properties")
+    return tuple(properties)[:MOST_COLUMNS] if isinstance(properties, dict) else ()

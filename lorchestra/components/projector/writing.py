@@ -1,0 +1,171 @@
+"""From prepared records to objects, rows, full text and holdings, inside a transaction that the caller commits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import apsw
+
+from lorchestra.components.projector import envelope, layout, objects, rows
+from lorchestra.components.projector.canonical import Record, Source
+from lorchestra.components.projector.config import Config
+from lorchestra.components.projector.database import get_meta, set_meta
+from lorchestra.components.projector.journal import Journal
+from lorchestra.components.projector.layout import ObjectName, Store
+from lorchestra.components.projector.rows import Row
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_DAY_MS = 86_400_000
+_LAST_DAY = date.max.toordinal()
+
+
+class Version:
+    """A revision of an object, stored or about to be. `no` is 0 until its row is numbered."""
+
+    __slots__ = ("fingerprint", "no", "revision", "state")
+
+    def __init__(self, no: int, revision: int, fingerprint: bytes, state: int) -> None:
+        self.no, self.revision, self.fingerprint, self.state = no, revision, fingerprint, state
+
+
+class _New(NamedTuple):
+    version: Version
+    source: Source
+    record: Record
+    day: int
+
+
+class Item(NamedTuple):
+    """A record on its way into the store."""
+
+    source: Source
+    record: Record
+
+
+class Writer:
+    """Writes batches of one transaction and keeps account of what they did."""
+
+    def __init__(self, store: Store, connection: apsw.Connection, log: Journal, config: Config) -> None:
+        self.counts: Counter[str] = Counter()
+        self.touched: set[bytes] = set()  # objects whose current revision has to be decided anew
+        self.wrote = False
+        self.tables = rows.Tables(connection, full_text=config.full_text)
+        self._store, self._connection, self._journal, self._config = store, connection, log, config
+        self._held_before: dict[int, set[int]] = {}
+        self._sequence: int = get_meta(connection, "sequence", 0)
+
+    def begin(self, source: Source) -> None:
+        """Take back what a file held; what it does not hold again is lost to it."""
+        file = self.tables.file(source.name)
+        if file in self._held_before:
+            return
+        held = self._connection.execute("SELECT object FROM holding WHERE file = ?", (file,))
+        self._held_before[file] = {no for (no,) in held}
+        if self._held_before[file]:
+            self._connection.execute("DELETE FROM holding WHERE file = ?", (file,))
+
+    def write(self, batch: Sequence[Item]) -> None:
+        """Store what is new in a batch, and note which file holds what."""
+        known = self._known({item.record.id for item in batch})
+        purged = self._purged()
+        new: list[_New] = []
+        held: list[tuple[int, Version, int]] = []
+        for source, record in batch:
+            self.begin(source)
+            if record.id in purged:
+                self.counts["purged"] += 1
+                continue
+            version = self._resolve(source, record, known.setdefault(record.id, []), new)
+            held.append((self.tables.file(source.name), version, record.line))
+        if new:
+            self._write_new(new)
+        self._hold(held)
+
+    def finish(self) -> None:
+        """After the last batch: what files lost is touched too."""
+        for no in sorted(set().union(*self._held_before.values())):
+            self.touched.update(self._connection.execute("SELECT id FROM object WHERE no = ?", (no,)).fetchone())
+        set_meta(self._connection, "sequence", self._sequence)
+
+    def _known(self, ids: Iterable[bytes]) -> dict[bytes, list[Version]]:
+        query = "SELECT no, revision, fingerprint, state FROM object WHERE id = ? ORDER BY revision"
+        execute = self._connection.execute
+        if execute("SELECT 1 FROM object LIMIT 1").fetchone() is None:
+            return {}
+        found = ((identity, execute(query, (identity,)).fetchall()) for identity in sorted(ids))
+        return {identity: [Version(*row) for row in rows] for identity, rows in found if rows}
+
+    def _purged(self) -> set[bytes]:
+        return {identity for (identity,) in self._connection.execute("SELECT id FROM tombstone")}
+
+    def _resolve(self, source: Source, record: Record, versions: list[Version], new: list[_New]) -> Version:
+        for version in versions:
+            if version.fingerprint == record.fingerprint:
+                self.counts["duplicates"] += 1
+                if len(versions) > 1 or version.state:
+                    self.touched.add(record.id)
+                return version
+        if versions and self._config.policy(source.type) == "skip":
+            self.counts["skipped_changes"] += 1
+            self.touched.add(record.id)
+            return min(versions, key=lambda version: version.state)
+        version = Version(0, versions[-1].revision + 1 if versions else 1, record.fingerprint, 0)
+        if versions:
+            self.touched.add(record.id)
+        self.counts["revised" if versions else "inserted"] += 1
+        versions.append(version)
+        new.append(_New(version, source, record, _day(source, record)))
+        return version
+
+    def _write_new(self, new: list[_New]) -> None:
+        new.sort(key=lambda item: (item.source.type, item.day, item.record.time or 0))
+        for item in new:
+            self._sequence += 1
+            item.version.no = layout.row_number(self.tables.type(item.source.type), item.day, self._sequence)
+        seals = self._write_objects(new)
+        for item in new:
+            self.tables.add(_row(item, seals[item.version.no]))
+        self.tables.flush()
+        self.wrote = True
+
+    def _write_objects(self, new: Sequence[_New]) -> dict[int, tuple[bytes, int]]:
+        """Write the objects in the order of their directories; return digest and size by row."""
+        named = [(_name(item), item) for item in sorted(new, key=lambda item: item.record.id)]
+        self._journal.intend(layout.object_path(name) for name, _ in named)
+        seals = {}
+        for name, item in named:
+            sealed = _seal(name, item)
+            objects.write(self._store, name, sealed.content)
+            seals[item.version.no] = (sealed.sha256, len(sealed.content))
+        return seals
+
+    def _hold(self, held: list[tuple[int, Version, int]]) -> None:
+        holdings = sorted((file, version.no, line) for file, version, line in held)
+        for file, no, _ in holdings:
+            self._held_before[file].discard(no)
+        self._connection.executemany("INSERT INTO holding VALUES (?, ?, ?)", holdings)
+
+
+def _name(item: _New) -> ObjectName:
+    return ObjectName(item.source.type, item.record.id, item.version.revision)
+
+
+def _seal(name: ObjectName, item: _New) -> envelope.Sealed:
+    record, how = item.record, item.record.reading
+    return envelope.seal(
+        name, how.uri, how.rules_json, item.source.name, record.line, record.fingerprint, record.raw
+    )  # fmt: skip
+
+
+def _row(item: _New, seal: tuple[bytes, int]) -> Row:
+    return Row(item.version.no, item.source.type, item.version.revision, item.record, *seal)
+
+
+def _day(source: Source, record: Record) -> int:
+    """The day that a record belongs to, as a proleptic ordinal; without a moment, the day of its file."""
+    if record.time is None:
+        return date(int(source.date[:4]), int(source.date[4:6]), int(source.date[6:])).toordinal()
+    return min(max(_EPOCH_DAY + record.time // _DAY_MS, 1), _LAST_DAY - 1)
