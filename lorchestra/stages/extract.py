@@ -1,0 +1,224 @@
+"""Stage 1: ask a source for its records and hand them over as raw files.
+
+A source fails alone: what it gave is published, what went wrong comes back as data, and the other sources go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from lorchestra.base import names, private
+from lorchestra.base.errors import OUTCOMES, Code, Failure, from_os_error
+from lorchestra.base.logs import Field, Log
+from lorchestra.config import Retry, Source
+from lorchestra.process.claim import Claim, claim
+from lorchestra.process.retry import retry as retrying
+from lorchestra.stages.sources import command, files, meltano, sample
+from lorchestra.stages.sources.attempt import Attempt, Outcome
+from lorchestra.stages.staging import Published, Rules, Staging
+
+Status = Literal["ok", "empty", "partial", "failed"]
+_TYPES: Mapping[str, Callable[[Attempt], Outcome]] = {
+    "sample": sample.attempt,
+    "command": command.attempt,
+    "files": files.attempt,
+    "meltano": meltano.attempt,
+}
+
+
+class SourceResult(NamedTuple):
+    """What came of one source.
+
+    `files` are the raw files that were published, or found to hold already what the source gave; `records` are the
+    lines in them, `new_records` those of them that were not there before or have changed. `code` and `what` tell why a
+    source is not "ok" or "empty"; `child_log` is the private log of its program.
+    """
+
+    source: str
+    status: Status
+    files: tuple[str, ...] = ()
+    records: int = 0
+    new_records: int = 0
+    attempts: int = 0
+    duration_seconds: float = 0.0
+    code: Code | None = None
+    what: str = ""
+    child_log: Path | None = None
+
+
+def expand(source: Source) -> tuple[Source, ...]:
+    """The sources that an entry of pipeline.yaml stands for: one an extractor where it names a Meltano job or several.
+
+    Raises Failure(CONFIG | MISSING). Starts no program.
+    """
+    return meltano.expand(source) if source.type == "meltano" else (source,)
+
+
+def extract(
+    source: Source,
+    *,
+    raw_dir: Path,
+    work_dir: Path,
+    retry: Retry,
+    date: str,
+    log: Log,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Callable[[str, int], None] | None = None,
+    on_wait: Callable[[str, float, int], None] | None = None,
+) -> SourceResult:
+    """Ask one source, as often as `retry` allows, and publish what it gave.
+
+    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` learns
+    source and records so far, `on_wait` source, seconds and number of the attempt that failed. Expected failures come
+    back as data. KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
+    """
+    run = _Run(source, raw_dir, work_dir, retry, date, log, sleep, progress, on_wait)
+    result = run.result()
+    level = "INFO" if result.code is None else "WARNING"
+    log.event("source_finished", "extract", level, **_fields(result))
+    return result
+
+
+@dataclass
+class _Run:
+    """One run of one source: the arguments of `extract`, and what its attempts came to."""
+
+    source: Source
+    raw_dir: Path
+    work_dir: Path
+    retry: Retry
+    date: str
+    log: Log
+    sleep: Callable[[float], None]
+    progress: Callable[[str, int], None] | None
+    on_wait: Callable[[str, float, int], None] | None
+    attempts: int = 0
+    finished: set[Path] = field(default_factory=set)
+
+    def result(self) -> SourceResult:
+        """Run, and tell as data what came of it."""
+        began = time.monotonic()
+        outcome, published = Outcome(), Published()
+        try:
+            with claim(self.work_dir / "locks" / f"{self.source.name}.lock") as held:
+                outcome, published = self._under(held)
+        except Failure as failure:
+            outcome = Outcome(failure.code, failure.what)
+        except OSError as error:
+            outcome = _refused(error)
+        code = outcome.code or published.code
+        return SourceResult(
+            source=self.source.name,
+            status=_status(code, published),
+            files=tuple(published.files),
+            records=published.records,
+            new_records=published.new_records,
+            attempts=self.attempts,
+            duration_seconds=time.monotonic() - began,
+            code=code,
+            what=outcome.what or published.what,
+            child_log=outcome.log,
+        )
+
+    def _under(self, held: Claim) -> tuple[Outcome, Published]:
+        """Everything that needs the source's lock."""
+        staging = Staging(self.work_dir, self.source.name)
+        leftovers = len(staging.attempts())
+        if leftovers:
+            self.log.event("leftovers_found", "extract", source=self.source.name, attempts=leftovers)
+        outcome = retrying(
+            self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
+        )
+        rules = Rules(self._accepts, self.source.settings.get("key", ()), self.source.type == "files")
+        published = staging.publish(self.raw_dir, rules, finished=self.finished)
+        for file in outcome.confirmed:
+            published.confirm(file)
+        outcome.published(published.files)
+        self._tell_counts(outcome, published)
+        return outcome, published
+
+    def _attempt(self, number: int, staging: Staging, held: Claim) -> Outcome:
+        self.attempts = number
+        output = staging.fresh()
+        try:
+            outcome = _TYPES[self.source.type](self._task(number, output, held))
+        except Failure as failure:
+            outcome = Outcome(failure.code, failure.what)
+        except OSError as error:
+            outcome = _refused(error)
+        if outcome.code is None:
+            self.finished.add(output)
+            return outcome
+        if OUTCOMES[outcome.code].retry and not staging.has_space():
+            outcome = outcome._replace(code=Code.NO_SPACE, what="no space left to extract to")
+        self.log.event(
+            "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(outcome.code)
+        )
+        return outcome
+
+    def _task(self, number: int, output: Path, held: Claim) -> Attempt:
+        name = self.source.name
+        private_dir = self.work_dir / "sources" / name
+        logs = self.work_dir / "logs"
+        for directory in (private_dir, logs):
+            private.make_directory(directory)
+        return Attempt(
+            source=self.source,
+            output=output,
+            raw=self.raw_dir,
+            private=private_dir,
+            date=self.date,
+            log=logs / f"{name}.{number}.log",
+            claim=held,
+            progress=lambda records: self.progress(name, records) if self.progress else None,
+        )
+
+    def _accepts(self, name: names.DatedName) -> bool:
+        """Programs that are told their source's name use it; an inbox and a Meltano target may hold several."""
+        return self.source.type in ("files", "meltano") or name.stem == self.source.name
+
+    def _wait(self, seconds: float, attempt: int) -> None:
+        self.log.event("retry_waiting", "extract", source=self.source.name, seconds=seconds, attempt=attempt)
+        if self.on_wait:
+            self.on_wait(self.source.name, seconds, attempt)
+
+    def _tell_counts(self, outcome: Outcome, published: Published) -> None:
+        """What was cut, replaced, refused or left lying is counted: silence would hide it."""
+        counts = {
+            "torn_lines_cut": published.torn,
+            "records_superseded": published.superseded,
+            "files_refused": published.refused,
+            "files_waiting": outcome.waiting,
+        }
+        for event, count in counts.items():
+            if count:
+                self.log.event(event, "extract", "WARNING", source=self.source.name, count=count)
+
+
+def _status(code: Code | None, published: Published) -> Status:
+    if code is not None:
+        return "partial" if published.files else "failed"
+    return "ok" if published.files else "empty"
+
+
+def _refused(error: OSError) -> Outcome:
+    failure = from_os_error(error)
+    return Outcome(failure.code, failure.what)
+
+
+def _fields(result: SourceResult) -> dict[str, Field]:
+    return {
+        "source": result.source,
+        "status": result.status,
+        "files": list(result.files),
+        "records": result.records,
+        "new_records": result.new_records,
+        "attempts": result.attempts,
+        "duration_seconds": round(result.duration_seconds, 3),
+        "code": str(result.code) if result.code else None,
+        "child_log": str(result.child_log) if result.child_log else None,
+    }

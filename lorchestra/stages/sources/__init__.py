@@ -1,0 +1,1 @@
+"""Where raw records come from, one module a type."""

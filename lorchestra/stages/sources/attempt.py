@@ -1,0 +1,68 @@
+"""What a type of source gets and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lorchestra.base.errors import Code
+from lorchestra.config import Source
+from lorchestra.process import runner
+from lorchestra.process.claim import Claim
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a source.
+
+    `output` is private and empty; files named `{source}-{date}.jsonl` are left in it. `date` is today's, for sources
+    that need one. `private` is a directory of the source's own that outlives the attempt. `log` takes the program's
+    output, `claim` is the source's lock, `progress` learns how many records came so far.
+    """
+
+    source: Source
+    output: Path
+    raw: Path
+    private: Path
+    date: str
+    log: Path
+    claim: Claim
+    progress: Callable[[int], None]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The source's settings."""
+        return dict(self.source.settings)
+
+    def run(self, argv: list[str], **options: Any) -> runner.Finished:
+        """Run a program under the source's lock. For `options` see `runner.run`."""
+        return runner.run(
+            argv,
+            log=self.log,
+            timeout_seconds=self.settings.get("timeout_seconds"),
+            inherit=[self.claim.descriptor],
+            on_start=self.claim.started,
+            **options,
+        )
+
+
+def _nothing(_published: Collection[str]) -> None:
+    return
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended; `code` is None where it went well. `what` may be told to anybody.
+
+    `log` is the program's private log. `confirmed` are raw files that hold already what the source has, so that it was
+    not copied; `waiting` counts what was left for the next run. `published` is called with the names of the raw files
+    once they are safe.
+    """
+
+    code: Code | None = None
+    what: str = ""
+    log: Path | None = None
+    confirmed: tuple[Path, ...] = ()
+    waiting: int = 0
+    published: Callable[[Collection[str]], None] = _nothing
