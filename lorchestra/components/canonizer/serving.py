@@ -66,6 +66,7 @@ def _canonize(job: Any, pool: Pool) -> Tally:
             else None,
             "inputs": inputs,
             "settings": settings,
+            "recipe": job.get("recipe", {}),
             "canonizer": {
                 "name": "can",
                 "version": __version__,
@@ -164,6 +165,7 @@ def _check(job: Any) -> None:
         and isinstance(job.get("require_checksums", True), bool)
         and (job.get("max_rejects") is None or isinstance(job["max_rejects"], int))
         and (job.get("schemas") is None or text(job["schemas"]))
+        and isinstance(job.get("recipe", {}), dict)
     )
     if not sound:
         raise Failure(Code.USAGE, "a line is not a job")
