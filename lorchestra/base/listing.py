@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -48,6 +50,15 @@ def read(path: Path) -> Listing:
             else:
                 others += 1
     return Listing(path, files, directories, others)
+
+
+def read_some(path: Path, names: Iterable[str]) -> Listing:
+    """Like `read`, of the named files alone."""
+    files: dict[str, os.stat_result] = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            files[name] = os.lstat(path / name)
+    return Listing(path, files, {}, 0)
 
 
 def identity(status: os.stat_result) -> Identity:

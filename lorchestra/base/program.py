@@ -13,21 +13,24 @@ from types import FrameType
 from lorchestra.base.errors import Exit, Failure, from_os_error
 
 
-def start() -> None:
-    """Make the process private: files are born without rights for others, and no core file can hold a record."""
+def begin() -> None:
+    """Make the process private, and SIGTERM the same as Ctrl-C.
+
+    Files are born without rights for others, and no core file can hold a record.
+    """
     os.umask(0o077)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    signal.signal(signal.SIGTERM, _terminate)
 
 
 def run(name: str, body: Callable[[], int]) -> int:
     """Run a program's body; return its exit status.
 
-    A `Failure` is told in two lines on stderr. SIGTERM is treated as Ctrl-C. Anything else that escapes is a
-    fault of the program: its type and place are told, its text is not, for it may hold a record's content.
+    A `Failure` is told in two lines on stderr. Anything else that escapes is a fault of the program: its type and
+    place are told, its text is not, for it may hold a record's content.
     """
-    start()
-    signal.signal(signal.SIGTERM, _terminate)
+    begin()
     failure: Failure | None = None
     try:
         status = body()

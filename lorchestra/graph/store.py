@@ -17,6 +17,8 @@ from lorchestra.base import private
 FILE = "tasks.json"
 _FORMAT = "lorchestra.tasks/1"
 _FORGOTTEN = "forgotten"
+_JUDGED_ELSEWHERE = ""
+_NOT_KEPT = frozenset({"deps:", "checker:", "result:"})
 
 
 class TaskStore:
@@ -33,11 +35,21 @@ class TaskStore:
         self._read()
 
     def get(self, task_id: str, dependency: str) -> Any:
-        """A value of a task's row, None where there is none."""
+        """A value of a task's row, None where there is none.
+
+        A path asks for the state of a dependency. It has one, always the same: the receipts judge it.
+        """
+        if dependency.startswith("/"):
+            return _JUDGED_ELSEWHERE
         return self._rows.get(task_id, {}).get(dependency)
 
     def set(self, task_id: str, dependency: str, value: Any) -> None:
-        """Set a value of a task's row. The row counts as remembered again."""
+        """Set a value of a task's row. The row counts as remembered again.
+
+        doit's own memory of dependencies is not kept: the receipts have a better one.
+        """
+        if dependency in _NOT_KEPT:
+            return
         row = self._rows.setdefault(task_id, {})
         if row.get(dependency) != value or _FORGOTTEN in row:
             row.pop(_FORGOTTEN, None)

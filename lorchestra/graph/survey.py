@@ -1,4 +1,4 @@
-"""What there is to do, and why: one judgement, shared by doit's tasks, `status`, `run --dry-run` and the no-op check."""
+"""What there is to do, and why: one judgement, for doit's tasks, `status`, `run --dry-run` and the no-op check."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from lorchestra.process import programs
 from lorchestra.stages import index, transforms
 from lorchestra.stages.transforms import Transform
 
+VALUES = "_values_:"  # where doit keeps what an action returned
 SIGNATURE = "signature"
 FORGOTTEN = "forgotten, or failed last time"
 
 
 class Stale(NamedTuple):
-    """A canonical file that no raw file accounts for any more."""
+    """A canonical file, as `email-20251112`, that no raw file accounts for any more."""
 
     name: str
     type: str
@@ -55,7 +56,7 @@ class Survey:
     def transforms(self) -> dict[str, Transform]:
         """The transforms that the mappings name, by id. Raises Failure where one is not in the registry."""
         canonize = self.config.canonize
-        wanted = dict.fromkeys(mapping.transform for mapping in canonize.mappings)
+        wanted = dict.fromkeys(route.transform for route in canonize.mappings)
         return {id_: transforms.resolve(canonize.registry, canonize.schemas, id_) for id_ in wanted}
 
     @cached_property
@@ -90,10 +91,25 @@ class Survey:
     def verdict(self, target: Target) -> Verdict:
         """Whether a target must be made again, and why."""
         task = f"canonize:{target.name}"
-        judged = receipts.judge(self.want(target), self.shelf, self.store.get(task, SIGNATURE))
+        values = self.store.get(task, VALUES) or {}
+        judged = receipts.judge(self.want(target), self.shelf, values.get(SIGNATURE))
         if self.store.forgotten(task):
             return Verdict((*judged.reasons, FORGOTTEN), judged.signature)
+        if not judged.reasons:
+            self.store.set(task, VALUES, values | {SIGNATURE: judged.signature})
         return judged
+
+    def signed(self, target: Target) -> dict[str, str]:
+        """What to remember for a target that was just made: its inputs as they lay there before, itself as it is.
+
+        What was added to an input meanwhile thus moves the signature of the next run, and is found.
+        """
+        made = self.shelf._replace(
+            canonical=listing.read_some(self.shelf.canonical.path, [target.file]),
+            rejects=listing.read_some(self.shelf.rejects.path, [target.file]),
+            lineage=listing.read_some(self.shelf.lineage.path, [target.lineage]),
+        )
+        return {SIGNATURE: receipts.signature(self.want(target), made)}
 
     def job(self, target: Target) -> dict[str, Any]:
         """The canonizer's job for a target (docs/contracts.md)."""
@@ -128,6 +144,20 @@ class Survey:
             reasons[type_] = None if held == digest else new
         return reasons
 
+    def ahead(self) -> str:
+        """A digest of all that the data stages work from: raw files, configuration, registry, programs."""
+        config = self.config
+        executables = [programs.identity(programs.find(stage.command[0])) for stage in (config.canonize, config.index)]
+        roots = dict.fromkeys((config.canonize.registry, config.canonize.schemas))
+        return _digest([config.sha256, __version__, *executables, *sorted(_identities(roots)), *_lines(self.shelf.raw)])
+
+    def made(self, stage: str) -> str:
+        """A digest of what a data stage has made: canonical files and receipts; for index, the registries too."""
+        lines = [*_lines(self.shelf.canonical), *_lines(self.shelf.rejects), *_lines(self.shelf.lineage)]
+        if stage == "index":
+            lines += _lines(listing.read(self.config.index.output_dir / "registry"))
+        return _digest(lines)
+
     @cached_property
     def _recipe(self) -> dict[str, str]:
         canonize = self.config.canonize
@@ -145,24 +175,9 @@ class Survey:
         return str(known[1])
 
 
-def open_store(config: Config) -> TaskStore:
-    """The task store of a pipeline."""
-    return TaskStore(str(config.log_directory / FILE))
-
-
-def settings_identity(config: Config) -> str:
-    """A digest that moves when anything but the data may have changed: configuration, registry, programs."""
-    roots = dict.fromkeys((config.canonize.registry, config.canonize.schemas))
-    files = sorted(_identities(roots))
-    executables = [programs.identity(programs.find(stage.command[0])) for stage in (config.canonize, config.index)]
-    return _digest([config.sha256, __version__, *executables, *files])
-
-
-def data_identity(shelf: Shelf, store: Path) -> tuple[str, str]:
-    """Digests of what goes into the data stages (raw files) and of what comes out of them."""
-    registries = listing.read(store / "registry")
-    made = (*_lines(shelf.canonical), *_lines(shelf.rejects), *_lines(shelf.lineage), *_lines(registries))
-    return _digest(_lines(shelf.raw)), _digest(made)
+def store_path(config: Config) -> Path:
+    """Where the task store of a pipeline lies."""
+    return config.log_directory / FILE
 
 
 def _lines(listed: Listing) -> Iterator[str]:

@@ -108,7 +108,8 @@ def _arguments(type_: str, how: Projector, report: Path, prune: bool) -> Iterabl
     yield str(programs.find(how.command[0]))
     yield from how.command[1:]
     yield from ("pull", "--input", str(how.canonical), "--store", str(how.store), "--schemas", str(how.schemas))
-    yield from ("--type", type_, "--report", str(report))
+    # The types share one store: each waits for its turn.
+    yield from ("--type", type_, "--report", str(report), "--wait")
     if how.config:
         yield from ("--config", str(how.config))
     if prune:

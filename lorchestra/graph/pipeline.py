@@ -1,0 +1,197 @@
+"""The tasks, and what doit is told about them. dodo.py hands these to doit, and so does `lorchestra run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+from lorchestra import config as configuration
+from lorchestra import phi
+from lorchestra.base import private
+from lorchestra.base.errors import Code
+from lorchestra.base.logs import Log
+from lorchestra.config import STAGES, Config
+from lorchestra.graph import actions, quiet, survey, uptodate
+from lorchestra.graph.cleaning import Cleaner
+from lorchestra.graph.reporter import Reporter
+from lorchestra.graph.store import TaskStore
+from lorchestra.graph.survey import VALUES, Survey
+from lorchestra.ledger import history, receipts
+from lorchestra.ledger.history import RunRecord
+from lorchestra.stages import extract as extract_stage
+from lorchestra.stages.canonize import Canonizer
+from lorchestra.stages.index import Projector
+
+Task = dict[str, Any]
+
+
+class Pipeline:
+    """One pipeline.yaml as tasks. The four public generators are doit's task creators; doit calls each once."""
+
+    def __init__(self, config: Config, *, output: TextIO | None = None, verbose: bool = False) -> None:
+        self.config = config
+        began = datetime.now(UTC)
+        self.run = RunRecord(f"{began:%Y%m%dT%H%M%S}-{os.getpid()}", began)
+        self.log = Log(config.log_directory, self.run.run_id, config.log_level)
+        self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, output=output, verbose=verbose)
+        self._before: str | None = None
+        self._held: private.Lock | None = None
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> Pipeline:
+        """The pipeline of a configuration file. Raises Failure, ConfigFailure."""
+        return cls(configuration.load(Path(path)), **options)
+
+    @cached_property
+    def store(self) -> TaskStore:
+        """doit's dependency store, the same object that doit uses."""
+        return TaskStore(str(survey.store_path(self.config)))
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What lies there. Made when the first task asks: after extraction, where extraction is part of the run."""
+        return Survey(self.config, self.store)
+
+    @cached_property
+    def doit_config(self) -> dict[str, Any]:
+        """DOIT_CONFIG: doit's defaults. What the command line says goes before them."""
+        return {
+            "default_tasks": ["phi", *STAGES],
+            "dep_file": str(survey.store_path(self.config)),
+            "backend": "lorchestra",
+            "check_file_uptodate": uptodate.Receipts,
+            "reporter": self.reporter,
+            "continue": not self.config.fail_fast,
+            "num_process": self.config.jobs if self.config.jobs > 1 else 0,
+            "verbosity": 0,
+        }
+
+    def phi(self) -> Task:
+        """refuse to run on directories that others could reach"""
+        return {
+            "actions": [(actions.check_phi, [self.config.phi_directories])],
+            "uptodate": [uptodate.Always("checked in every run", self.reporter.tell)],
+        }
+
+    def extract(self) -> Iterator[Task]:
+        """ask each source for its new records"""
+        how = actions.Extraction(
+            self.config.extract.output_dir,
+            self.config.work_directory,
+            self.config.extract.retry,
+            f"{self.run.began.astimezone():%Y%m%d}",
+            self.config.log_directory,
+            self.config.log_level,
+            self.run.run_id,
+        )
+        for source in self.config.extract.sources:
+            for single in extract_stage.expand(source):
+                yield {
+                    "name": single.name,
+                    "doc": f"from a source of the type {single.type}",
+                    "actions": [(actions.extract, [single, how])],
+                    "uptodate": [uptodate.Always("a source is asked in every run", self.reporter.tell)],
+                }
+
+    def canonize(self) -> Iterator[Task]:
+        """bring raw records into their canonical form"""
+        canonize = self.config.canonize
+        how = Canonizer(canonize.command, self.config.work_directory, canonize.retry, canonize.timeout_seconds)
+        self._look()
+        for target in self.survey.plan.targets:
+            files = [self.config.extract.output_dir / name for name, _ in target.inputs]
+            used = {file for i in target.inputs for file in self.survey.transforms[i.transform].files}
+            yield {
+                "name": target.name,
+                "doc": f"from {len(files)} raw file{'' if len(files) == 1 else 's'}",
+                "actions": [(actions.canonize, [self.survey.job(target), how])],
+                "file_dep": [str(path) for path in (*files, *sorted(used))],
+                "targets": [str(canonize.output_dir / target.file)],
+                "uptodate": [uptodate.Fresh(self.survey, target, self.reporter.tell)],
+                "clean": [(self.cleaner, [target.name])],
+            }
+
+    def index(self) -> Iterator[Task]:
+        """bring the store up to date with the canonical files"""
+        how = self.projector
+        for type_ in self.survey.index_reasons():
+            yield {
+                "name": type_,
+                "doc": f"the canonical files {type_}-*.jsonl into the store",
+                "actions": [(actions.index, [type_, how])],
+                "uptodate": [uptodate.Held(self.survey, type_, self.reporter.tell)],
+            }
+
+    @cached_property
+    def cleaner(self) -> Cleaner:
+        """What `doit clean` calls for each canonical file: asks once, then removes."""
+        return Cleaner(self.config)
+
+    @property
+    def projector(self) -> Projector:
+        """How the index stage's program is started."""
+        stage = self.config.index
+        return Projector(
+            stage.command,
+            self.config.canonize.output_dir,
+            stage.output_dir,
+            self.config.canonize.schemas,
+            stage.config,
+            self.config.work_directory,
+            stage.retry,
+            stage.timeout_seconds,
+        )
+
+    def lock(self) -> None:
+        """What precedes everything that writes: the permission check, the lock until the process ends, the sweep.
+
+        Raises Failure(INSECURE | PERMISSION | BUSY); nothing has been touched then.
+        """
+        phi.require(self.config.phi_directories)
+        private.make_directory(self.config.log_directory)
+        self._held = private.lock(self.config.work_directory / "lock")
+        canonical = self.config.canonize.output_dir
+        for directory in (canonical, canonical / "rejects", canonical / "lineage", self.config.log_directory):
+            if directory.is_dir():
+                private.sweep(directory)
+
+    def _look(self) -> None:
+        """Take the snapshot that the run works from, and judge the files in it."""
+        shelf = self.survey.shelf
+        phi.require((), shelf)
+        self.run.unmatched, self.run.unnamed = len(self.survey.plan.unmatched), self.survey.plan.unnamed
+        for name in self.survey.plan.unmatched:
+            self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
+        self._before = self.survey.ahead()
+
+    def _remembered(self, task: str) -> Mapping[str, Any]:
+        values: dict[str, Any] = self.store.get(task, VALUES) or {}
+        stage, _, name = task.partition(":")
+        if stage == "canonize" and "records_out" not in values:
+            receipt = receipts.read(self.survey.shelf.lineage.path / f"{name}.json")
+            return {"records_out": receipt["output"]["records"]} if receipt else {}
+        return values
+
+    def _finish(self) -> None:
+        """Record the run, and what would make the next one a no-op."""
+        self._check_extraction()
+        history.write(self.config.log_directory, self.run)
+        level = "INFO" if self.run.status == "SUCCESS" else "ERROR"
+        self.log.event("run_finished", level=level, status=self.run.status)
+        if self._before:
+            quiet.note(Survey(self.config, self.store), self.run, self._before)
+            self.store.dump()
+
+    def _check_extraction(self) -> None:
+        stage, limits = self.run.stages.get("extract"), self.config.extract
+        if stage and (len(stage.output_files) < limits.require_files or stage.records < limits.min_records):
+            self.reporter.fail_stage(
+                "extract",
+                Code.TOO_FEW_FILES,
+                f"{len(stage.output_files)} files with {stage.records} records, of at least {limits.require_files} "
+                f"with {limits.min_records}",
+            )

@@ -1,0 +1,89 @@
+"""Up-to-date checks: doit asks, the receipts and the store answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lorchestra.graph.survey import Survey
+from lorchestra.plan import Target
+
+Tell = Callable[[str, str], None]
+"""Gets a task's name and why it runs."""
+
+
+class Receipts:
+    """doit's checker of single files, silenced.
+
+    doit looks at a dependency after the action and at a target never. `Fresh` judges both, by what the canonizer
+    says that it has read and written.
+    """
+
+    CheckerError = OSError
+
+    def exists(self, path: str) -> bool:
+        """A missing target is found by `Fresh`."""
+        return True
+
+    def info(self, path: str) -> None:
+        """No dependency is looked at twice."""
+
+    def check_modified(self, path: str, info: None, state: object) -> bool:
+        """A changed dependency is found by `Fresh`."""
+        return False
+
+    def get_state(self, path: str, state: object) -> None:
+        """Nothing is to be remembered."""
+
+
+class Fresh:
+    """Whether a canonical file is what it would be if it were made now."""
+
+    def __init__(self, survey: Survey, target: Target, tell: Tell) -> None:
+        self._survey = survey
+        self._target = target
+        self._tell = tell
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        verdict = self._survey.verdict(self._target)
+        if verdict.reasons:
+            self._tell(task.name, "; ".join(verdict.reasons))
+            task.value_savers.append(functools.partial(self._survey.signed, self._target))
+        return not verdict.reasons
+
+    def __repr__(self) -> str:
+        return "; ".join(self._survey.verdict(self._target).reasons) or "as its receipt says"
+
+
+class Held:
+    """Whether the store says that it holds exactly the canonical files of a type as they lie there."""
+
+    def __init__(self, survey: Survey, type_: str, tell: Tell) -> None:
+        self._survey = survey
+        self._type = type_
+        self._tell = tell
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        reason = self._survey.index_reasons().get(self._type)
+        if reason:
+            self._tell(task.name, reason)
+        return reason is None
+
+    def __repr__(self) -> str:
+        return self._survey.index_reasons().get(self._type) or "held by the store"
+
+
+class Always:
+    """A task that runs each time that it is part of a run, and why."""
+
+    def __init__(self, reason: str, tell: Tell) -> None:
+        self._reason = reason
+        self._tell = tell
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        self._tell(task.name, self._reason)
+        return False
+
+    def __repr__(self) -> str:
+        return self._reason
