@@ -5,6 +5,7 @@ A source fails alone: what it gave is published, what went wrong comes back as d
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +146,9 @@ class _Run:
         self.attempts = number
         output = staging.fresh()
         try:
-            outcome = _TYPES[self.source.type](self._task(number, output, held))
+            task = self._task(number, output, held)
+            outcome = _TYPES[self.source.type](task)
+            shutil.rmtree(task.scratch, ignore_errors=True)
         except Failure as failure:
             outcome = Outcome(failure.code, failure.what)
         except OSError as error:
@@ -162,15 +165,17 @@ class _Run:
 
     def _task(self, number: int, output: Path, held: Claim) -> Attempt:
         name = self.source.name
-        private_dir = self.work_dir / "sources" / name
-        logs = self.work_dir / "logs"
-        for directory in (private_dir, logs):
+        own = self.work_dir / "sources" / name
+        scratch, logs = own / "tmp", self.work_dir / "logs"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for directory in (scratch, logs):
             private.make_directory(directory)
         return Attempt(
             source=self.source,
             output=output,
             raw=self.raw_dir,
-            private=private_dir,
+            private=own,
+            scratch=scratch,
             date=self.date,
             log=logs / f"{name}.{number}.log",
             claim=held,

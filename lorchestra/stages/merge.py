@@ -28,8 +28,9 @@ _BOM = b"\xef\xbb\xbf"
 class Merge:
     """Records by their key, in the order in which each key first came; the last version of a record wins.
 
-    `key` names the fields that identify a record; empty, `KEYS` are tried. `torn` counts the last lines that a killed
-    writer left unfinished, `superseded` the records that gave way to a later version of themselves.
+    `key` names the fields that identify a record; empty, `KEYS` are tried. `torn` counts last lines that a killed
+    writer left unfinished. Since `settle`, `offered` counts the records that came and `superseded` those that gave way
+    to a later version of themselves.
     """
 
     def __init__(self, key: Sequence[str] = ()) -> None:
@@ -39,8 +40,7 @@ class Merge:
         # One row a line that was kept: which file, where in it, how long.
         self._file, self._offset, self._length = array("L"), array("Q"), array("Q")
         self._settled = 0
-        self.superseded = 0
-        self.torn = 0
+        self.offered = self.superseded = self.torn = 0
 
     def __enter__(self) -> Merge:
         return self
@@ -59,7 +59,8 @@ class Merge:
 
     def settle(self) -> None:
         """Call what was added so far the state that the rest is compared with."""
-        self._settled, self.superseded = len(self._file), 0
+        self._settled = len(self._file)
+        self.offered = self.superseded = 0
 
     def add(self, path: Path, *, finished: bool = True) -> None:
         """Take in a file's records. The torn last line of a file that is not `finished` is cut and counted.
@@ -83,6 +84,7 @@ class Merge:
             out.write(self._line(row) + b"\n")
 
     def _take(self, key: bytes, offset: int, line: bytes) -> None:
+        self.offered += 1
         before = self._rows.get(key)
         if before is not None:
             if self._line(before) == line:

@@ -173,7 +173,7 @@ def _write(merge: Merge, target: Path, published: Published) -> None:
         with private.replacing(target) as out:
             merge.write(out)
     published.torn += merge.torn
-    if len(merge):
+    if merge.offered:
         published.files.append(target.name)
         published.records += len(merge)
         published.new_records += new

@@ -18,14 +18,15 @@ class Attempt:
     """One attempt at a source.
 
     `output` is private and empty; files named `{source}-{date}.jsonl` are left in it. `date` is today's, for sources
-    that need one. `private` is a directory of the source's own that outlives the attempt. `log` takes the program's
-    output, `claim` is the source's lock, `progress` learns how many records came so far.
+    that need one. `private` is a directory of the source's own that outlives the run, `scratch` one that does not. `log`
+    takes the program's output, `claim` is the source's lock, `progress` learns how many records came so far.
     """
 
     source: Source
     output: Path
     raw: Path
     private: Path
+    scratch: Path
     date: str
     log: Path
     claim: Claim

@@ -14,7 +14,7 @@ def attempt(task: Attempt) -> Outcome:
     settings = task.settings
     words = settings["command"]
     argv = [word.replace("{output}", str(task.output)) for word in ([words] if isinstance(words, str) else words)]
-    finished = task.run(argv, cwd=Path(settings.get("cwd", task.private)), env=environment(task))
+    finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
     code = runner.code(finished, Code.SOURCE_FAILED)
     return Outcome(code, f"the program ended with status {finished.status}" if code else "", finished.log)
 
@@ -26,5 +26,5 @@ def environment(task: Attempt) -> dict[str, str]:
         LORCHESTRA_OUTPUT=str(task.output),
         LORCHESTRA_SOURCE=task.source.name,
         LORCHESTRA_DATE=task.date,
-        TMPDIR=str(task.private),
+        TMPDIR=str(task.scratch),
     )

@@ -15,6 +15,6 @@ def attempt(task: Attempt) -> Outcome:
     argv = [str(programs.find("lorchestra-sample")), settings["kind"], f"--name={task.source.name}"]
     argv += [f"--output={task.output}", f"--start={settings.get('start', task.date)}"]
     argv += [f"--{option}={settings[option]}" for option in _OPTIONS if option in settings]
-    finished = task.run(argv, cwd=task.private, env=runner.environment())
+    finished = task.run(argv, cwd=task.scratch, env=runner.environment())
     code = runner.code(finished, Code.SOURCE_FAILED)
     return Outcome(code, f"lorchestra-sample ended with status {finished.status}" if code else "", finished.log)
