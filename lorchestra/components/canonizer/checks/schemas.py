@@ -1,0 +1,87 @@
+"""The findings of one schema: its place, its draft, its references, and what it says about its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lorchestra.base import iglu
+from lorchestra.base.errors import Code
+from lorchestra.components.canonizer.checks import Finding, attempt
+
+_SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
+_ONE_PROPERTY = ("x-time", "x-title")
+_SEVERAL_PROPERTIES = ("x-key", "x-text", "x-volatile")
+
+
+def check(path: Path, root: Path) -> Iterator[Finding]:
+    """The findings of a file below a directory of schemas."""
+    key = iglu.parse("iglu:" + path.relative_to(root).as_posix().removesuffix(".json"))
+    if key is None:
+        yield Finding(path, 0, "schema_path", "its place is not {vendor}/{name}/{format}/{version}")
+        return
+    schema, failure = attempt(lambda: iglu.SchemaRegistry(root).load(str(key)))
+    if schema is None:
+        yield Finding(path, 0, "schema_invalid", failure.what.removeprefix(f"{path}: ") if failure else "")
+        return
+    faults = [*_self_block(path, key, schema.document), *_draft(path, schema.document)]
+    yield from faults or _references(path, root, key)
+    yield from _fields(path, schema.document)
+
+
+def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> Iterator[Finding]:
+    block = document.get("self", {})
+    if "self" in document and not isinstance(block, dict):
+        yield Finding(path, 0, "schema_self", "must be an object")
+    elif "self" in document:
+        expected = {"vendor": key.vendor, "name": key.name, "format": key.format, "version": key.version}
+        for field, value in expected.items():
+            if block.get(field) != value:
+                yield Finding(path, 0, "schema_self", f"self.{field}: its place says {value}")
+
+
+def _draft(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
+    judge = _validator(str(document.get("$schema", "")))
+    if judge is None:
+        yield Finding(path, 0, "schema_invalid", "its $schema names no draft that is known")
+        return
+    for error in sorted(judge(judge.META_SCHEMA).iter_errors(document), key=lambda error: error.json_path):
+        yield Finding(path, 0, "schema_invalid", f"{error.json_path}: breaks `{error.validator}` of its draft")
+
+
+def _validator(draft: str) -> Any:
+    """The class that judges schemas of a draft; the latest where none is named, None where it is not known."""
+    from jsonschema import Draft4Validator, Draft202012Validator
+    from jsonschema.validators import validator_for
+
+    if not draft:
+        return Draft202012Validator
+    unknown: Any = None
+    return Draft4Validator if _SELF_DESCRIBING in draft else validator_for({"$schema": draft}, default=unknown)
+
+
+def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding]:
+    from lorchestra.components.canonizer.schemas import Schemas
+
+    _, failure = attempt(lambda: Schemas(root).validator(str(key)))
+    if failure:
+        rule = "schema_ref" if failure.code is Code.SCHEMA_MISSING else "schema_invalid"
+        yield Finding(path, 0, rule, failure.what.removeprefix(f"{path}: "))
+
+
+def _fields(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
+    properties, required = document.get("properties", {}), document.get("required", [])
+    for annotation in (*_ONE_PROPERTY, *_SEVERAL_PROPERTIES):
+        named = document.get(annotation)
+        if named is None:
+            continue
+        names = [named] if annotation in _ONE_PROPERTY else named
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            yield Finding(path, 0, "schema_fields", f"{annotation}: must name properties")
+            continue
+        for name in names:
+            if name not in properties:
+                yield Finding(path, 0, "schema_fields", f"{annotation}: there is no property {name}")
+            elif annotation == "x-key" and name not in required:
+                yield Finding(path, 0, "schema_fields", f"{annotation}: {name} is not required")

@@ -1,0 +1,118 @@
+"""The findings of one transform: its metadata, its spec, its references and its golden tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from lorchestra.base import iglu, strictyaml
+from lorchestra.base.errors import Code, ConfigFailure, Failure
+from lorchestra.components.canonizer import goldens, metadata, transforms
+from lorchestra.components.canonizer.checks import Finding, attempt
+from lorchestra.components.canonizer.pool import Pool
+
+_RANGE = re.compile(r"(\d+|\*)-(\d+|\*)-(\d+|\*)")
+_RULES = {
+    Code.TRANSFORM_TAMPERED: "checksum",
+    Code.TRANSFORM_MISSING: "missing",
+    Code.SCHEMA_MISSING: "missing",
+    Code.SCHEMA_INVALID: "schema_invalid",
+}
+
+
+class _Parsed(NamedTuple):
+    path: Path
+    document: strictyaml.Document
+    meta: metadata.Metadata
+
+    def at(self, key: tuple[str, ...], rule: str, message: str) -> Finding:
+        """A finding at the line of a key."""
+        return Finding(self.path, self.document.place(key).line, rule, message)
+
+
+def check(meta_path: Path, home: Path, schemas: Path) -> Iterator[Finding]:
+    """The findings of the transform of a metadata file below `home`."""
+    parsed, failure = attempt(lambda: _parse(meta_path))
+    if parsed is None:
+        yield from _findings(meta_path, failure)
+        return
+    yield from _place(parsed, home)
+    yield from _range(parsed)
+    loaded, failure = attempt(lambda: transforms.load(meta_path, require_checksum=False))
+    if loaded is None:
+        yield from _findings(meta_path, failure)
+        return
+    yield from _checksum(parsed, loaded)
+    with closing(Pool()) as pool:
+        prepared, failure = attempt(lambda: goldens.prepare(pool, meta_path, schemas))
+        yield from _goldens(pool, meta_path) if prepared else _findings(meta_path, failure)
+
+
+def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
+    """Specs that no metadata names."""
+    named = set()
+    for path in metas:
+        loaded, _ = attempt(lambda path=path: transforms.load(path, require_checksum=False))  # type: ignore[misc]
+        spec = loaded.spec_path if loaded else path.with_name(path.name.removesuffix(metadata.SUFFIX) + ".jsonata")
+        named.add(spec.resolve())
+    for spec in sorted(home.rglob("*.jsonata")):
+        if spec.resolve() not in named:
+            yield Finding(spec, 0, "orphan", "no metadata names this spec")
+
+
+def _parse(path: Path) -> _Parsed:
+    content = transforms.read_bytes(path)
+    return _Parsed(path, strictyaml.load(content, str(path)), metadata.parse(content, str(path)))
+
+
+def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
+    relative = parsed.path.relative_to(home)
+    versioned = relative.name == f"spec{metadata.SUFFIX}"
+    place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(metadata.SUFFIX))
+    if parsed.meta.id not in (None, place.as_posix()):
+        yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
+    if versioned and relative.parent.name != parsed.meta.version:
+        yield parsed.at(("version",), "version", f"the directory says {relative.parent.name}")
+
+
+def _range(parsed: _Parsed) -> Iterator[Finding]:
+    compat = parsed.meta.document.get("compat")
+    wanted = compat.get("from_schema_range") if isinstance(compat, dict) else None
+    if wanted is None:
+        return
+    key = iglu.parse(parsed.meta.from_schema)
+    assert key is not None  # metadata.parse has seen to it
+    match = _RANGE.fullmatch(wanted) if isinstance(wanted, str) else None
+    if match is None:
+        yield parsed.at(("compat", "from_schema_range"), "schema_range", "must be of the form 1-0-*")
+    elif any(part not in ("*", number) for part, number in zip(match.groups(), key.version.split("-"), strict=True)):
+        yield parsed.at(("compat", "from_schema_range"), "schema_range", f"leaves out from_schema, {key.version}")
+
+
+def _checksum(parsed: _Parsed, loaded: transforms.Transform) -> Iterator[Finding]:
+    if parsed.meta.sha256 is None:
+        yield parsed.at(("checksum",), "checksum", "none is named: `can registry checksum --write` adds it")
+    elif not loaded.sound:
+        expected, found = parsed.meta.sha256[:12], loaded.spec_sha256[:12]
+        yield parsed.at(("checksum",), "checksum", f"expected sha256 {expected}, found {found}")
+
+
+def _goldens(pool: Pool, meta_path: Path) -> Iterator[Finding]:
+    cases, failure = attempt(lambda: goldens.of(meta_path))
+    if failure:
+        yield from (finding._replace(rule="golden") for finding in _findings(meta_path, failure))
+    elif not cases:
+        yield Finding(meta_path, 0, "no_golden", "no golden test says what it has to do")
+    for case in cases or ():
+        for message in goldens.check(pool, case):
+            yield Finding(case.expected, 0, "golden", message)
+
+
+def _findings(path: Path, failure: Failure | None) -> Iterator[Finding]:
+    if isinstance(failure, ConfigFailure):
+        yield from (Finding(path, finding.line, "metadata", finding.message) for finding in failure.findings)
+    elif failure is not None:
+        yield Finding(path, 0, _RULES.get(failure.code, "invalid"), failure.what.removeprefix(f"{path}: "))

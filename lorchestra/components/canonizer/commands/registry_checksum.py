@@ -1,0 +1,70 @@
+"""Compare the checksums in a registry's metadata with the specs, or write them after a deliberate edit.
+
+can registry checksum                                   compare all; exits with 4 where one differs
+can registry checksum --write email/gmail_labels        write one; the rest of the file's text stays as it is
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from lorchestra.base import strictyaml
+from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.components.canonizer import files, transforms
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--write", action="store_true", help="write what differs into the metadata")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, or write, and print."""
+    metas = [transforms.find(args.registry, name) for name in args.ids] or transforms.every(args.registry)
+    differing = [
+        found for found in (transforms.load(meta, require_checksum=False) for meta in metas) if not found.sound
+    ]
+    for found in differing:
+        if args.write:
+            files.replace(found.meta_path, rewritten(found))
+        before = found.meta.sha256[:12] if found.meta.sha256 else "none"
+        print(f"{found.meta_path}: {before} {'->' if args.write else 'but the spec has'} {found.spec_sha256[:12]}")
+    print(f"{len(metas)} transforms, {len(differing)} checksums {'written' if args.write else 'differ'}")
+    return Exit.REGISTRY if differing and not args.write else Exit.OK
+
+
+def rewritten(transform: transforms.Transform) -> bytes:
+    """The metadata's text with the checksum of the spec as it is, every other byte kept. Raises Failure(CONFIG)."""
+    content = transforms.read_bytes(transform.meta_path)
+    checksum = transform.meta.document.get("checksum")
+    if checksum is None:
+        changed = _added(content, transform.spec_sha256)
+    else:
+        key = "jsonata_sha256" if "jsonata_sha256" in checksum else "value"
+        line = strictyaml.load(content, str(transform.meta_path)).place(("checksum", key)).line
+        changed = _exchanged(content, line, str(checksum[key]), transform.spec_sha256)
+    value = strictyaml.load(changed, str(transform.meta_path)).value
+    if transform.spec_sha256 not in str(value.get("checksum")):
+        raise Failure(
+            Code.CONFIG, f"{transform.meta_path}: write checksum.jsonata_sha256 by hand: its layout is unusual"
+        )
+    return changed
+
+
+def _exchanged(content: bytes, line: int, old: str, new: str) -> bytes:
+    """The text with a digest replaced where it is first met from a line on."""
+    lines = content.splitlines(keepends=True)
+    rest = b"".join(lines[line - 1 :])
+    return b"".join(lines[: line - 1]) + re.sub(re.escape(old).encode(), new.encode(), rest, count=1)
+
+
+def _added(content: bytes, digest: str) -> bytes:
+    block = f"checksum:\n  jsonata_sha256: {digest}\n".encode()
+    emptied = re.sub(rb"(?m)^checksum:[ \t]*(?:null|~)?[ \t]*\r?\n", block, content, count=1)
+    if emptied != content:
+        return emptied
+    return content + (b"" if content.endswith(b"\n") else b"\n") + block

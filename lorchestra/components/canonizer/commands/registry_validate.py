@@ -1,0 +1,52 @@
+"""Check a whole registry: one line a finding, with its file and the name of the rule.
+
+Layout, ids, versions, checksums, specs, schemas (each by the rules of its own draft), `self` blocks, references that
+lead nowhere, natural keys, and every golden test. It exits with 4 where there is a finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from lorchestra.base.errors import Exit
+from lorchestra.components.canonizer import checks, transforms
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print."""
+    metas = transforms.every(args.registry)
+    root = args.schemas or schemas_of(args.registry)
+    schemas = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    findings = 0
+    for finding in _findings(args.registry, metas, root, schemas):
+        findings += 1
+        print(finding)
+    told = f"{findings} findings" if findings else "no findings"
+    print(f"{args.registry}: {len(metas)} transforms, {len(schemas)} schemas, {told}")
+    return Exit.REGISTRY if findings else Exit.OK
+
+
+def schemas_of(registry: Path) -> Path:
+    """Where a registry's schemas lie: in `schemas/` of it, or below its transforms."""
+    places = [home / "schemas" for home in (registry, *transforms.homes(registry))]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]) -> Iterator[checks.Finding]:
+    from lorchestra.components.canonizer.checks import schemas as of_schemas
+    from lorchestra.components.canonizer.checks import transforms as of_transforms
+
+    home = transforms.homes(registry)[0]
+    for meta in metas:
+        yield from of_transforms.check(meta, home, root)
+    yield from of_transforms.orphans(home, metas)
+    for schema in schemas:
+        yield from of_schemas.check(schema, root)

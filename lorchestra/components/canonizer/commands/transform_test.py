@@ -1,0 +1,83 @@
+"""Run the golden tests of a registry and show where results differ, path by path.
+
+can transform test                                      every transform below ./transforms
+can transform test email/gmail_to_canonical_v1          one of them
+can transform test --engine all                         under each engine, and where these differ from each other
+
+Test documents are synthetic: their values are shown. It exits with 4 where a test fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.components.canonizer import engines, goldens, transforms
+from lorchestra.components.canonizer.pool import Pool
+
+_ENGINES = ("jsonatapy", "jlens")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: beside the transform, or above)")
+    parser.add_argument("--engine", choices=(*_ENGINES, "all"), help="default: as each transform's metadata says")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the tests and print what came of them."""
+    metas = [transforms.find(args.registry, name) for name in args.ids] or transforms.every(args.registry)
+    if not metas:
+        raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: no transforms")
+    chosen = _ENGINES if args.engine == "all" else (args.engine,)
+    for engine in filter(None, chosen):
+        engines.load(engine)
+    failed = tests = 0
+    for meta in metas:
+        verdicts = list(_verdicts(meta, args.schemas, chosen))
+        tests += len(verdicts)
+        failed += sum(bool(verdict.faults) for verdict in verdicts)
+        _print(str(meta.relative_to(args.registry)), verdicts)
+    print(f"{tests} golden tests of {len(metas)} transforms, {failed} failed")
+    return Exit.REGISTRY if failed else Exit.OK
+
+
+class Verdict(NamedTuple):
+    """What came of one case: nothing, where it passed."""
+
+    case: str
+    faults: list[str]
+
+
+def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) -> Iterator[Verdict]:
+    cases = goldens.of(meta)
+    faults: dict[str, dict[str, list[str]]] = {case.name: {} for case in cases}
+    for engine in chosen:
+        with closing(Pool()) as pool:
+            identity = goldens.prepare(pool, meta, schemas, engine)
+            for case in cases:
+                faults[case.name][identity["engine"]] = goldens.check(pool, case)
+    for name, by_engine in faults.items():
+        yield Verdict(name, _told(by_engine))
+
+
+def _told(by_engine: dict[str, list[str]]) -> list[str]:
+    first, *others = by_engine.values()
+    if all(other == first for other in others):
+        return first
+    lines = [f"{engine}: {fault}" for engine, faults in by_engine.items() for fault in faults or ["passes"]]
+    return ["the engines differ", *lines]
+
+
+def _print(name: str, verdicts: list[Verdict]) -> None:
+    passed = sum(not verdict.faults for verdict in verdicts)
+    print(f"{name.removesuffix('.meta.yaml')}: {passed} of {len(verdicts)}" if verdicts else f"{name}: no golden tests")
+    for verdict in verdicts:
+        for fault in verdict.faults:
+            print(f"  {verdict.case}: {fault}")
