@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             files.replace(found.meta_path, rewritten(found))
         before = found.meta.sha256[:12] if found.meta.sha256 else "none"
         print(f"{found.meta_path}: {before} {'->' if args.write else 'but the spec has'} {found.spec_sha256[:12]}")
-    print(f"{len(metas)} transforms, {len(differing)} checksums {'written' if args.write else 'differ'}")
+    print(f"transforms: {len(metas)}, checksums that {'were written' if args.write else 'differ'}: {len(differing)}")
     return Exit.REGISTRY if differing and not args.write else Exit.OK
 
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from lorchestra.base.errors import Exit
+from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import checks, transforms
 
 
@@ -25,12 +25,13 @@ def run(args: argparse.Namespace) -> int:
     metas = transforms.every(args.registry)
     root = args.schemas or schemas_of(args.registry)
     schemas = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not metas and not schemas:
+        raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: neither transforms nor schemas")
     findings = 0
     for finding in _findings(args.registry, metas, root, schemas):
         findings += 1
         print(finding)
-    told = f"{findings} findings" if findings else "no findings"
-    print(f"{args.registry}: {len(metas)} transforms, {len(schemas)} schemas, {told}")
+    print(f"{args.registry}: transforms: {len(metas)}, schemas: {len(schemas)}, findings: {findings}")
     return Exit.REGISTRY if findings else Exit.OK
 
 

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         tests += len(verdicts)
         failed += sum(bool(verdict.faults) for verdict in verdicts)
         _print(str(meta.relative_to(args.registry)), verdicts)
-    print(f"{tests} golden tests of {len(metas)} transforms, {failed} failed")
+    print(f"transforms: {len(metas)}, golden tests: {tests}, failed: {failed}")
     return Exit.REGISTRY if failed else Exit.OK
 
 

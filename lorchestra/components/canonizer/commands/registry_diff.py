@@ -1,0 +1,76 @@
+"""Say whether the change from one version of a schema to another is an addition, a revision or a new model.
+
+can registry diff iglu:org.canonical/email/jsonschema/1-0-0 iglu:org.canonical/email/jsonschema/1-0-1
+can registry diff old.json new.json
+
+The words are those of SchemaVer, MODEL-REVISION-ADDITION. Where both schemas name their versions, it tells when these
+do not say the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import orjson
+
+from lorchestra.base import iglu
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.canonizer import evolution, transforms
+from lorchestra.components.canonizer.commands.registry_validate import schemas_of
+from lorchestra.components.canonizer.evolution import Step
+
+_TOLD = {
+    Step.NONE: "no change",
+    Step.ADDITION: "an addition: every record that was valid still is",
+    Step.REVISION: "a revision: some records that were valid may not be any more",
+    Step.MODEL: "a new model: records that were valid are not any more, or change their identity",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("old", metavar="OLD", help="an Iglu URI of the registry, or a file")
+    parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print."""
+    root = args.schemas or schemas_of(args.registry)
+    old, new = _load(args.old, root), _load(args.new, root)
+    changes = evolution.changes(old, new)
+    taken = evolution.step(changes)
+    print(_TOLD[taken])
+    for change in changes:
+        print(f"  {change.step.name.lower():<9} {change.path}: {change.what}")
+    before, after = _version(old, args.old), _version(new, args.new)
+    if before and after and evolution.next_version(before, taken) != after:
+        print(f"the version disagrees: {before} -> {after}, where {evolution.next_version(before, taken)} would follow")
+    return 0
+
+
+def _load(text: str, root: Path) -> dict[str, object]:
+    if text.startswith("iglu:"):
+        return iglu.SchemaRegistry(root).load(text).document
+    if not Path(text).is_file():
+        raise Failure(
+            Code.MISSING, f"{text}: no such file", advice="OLD and NEW are Iglu URIs of the registry, or files."
+        )
+    try:
+        document = orjson.loads(transforms.read_bytes(Path(text)))
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise Failure(Code.SCHEMA_INVALID, f"{text}: not a JSON object")
+    return document
+
+
+def _version(document: dict[str, object], name: str) -> str | None:
+    key = iglu.parse(name)
+    if key is not None:
+        return key.version
+    block = document.get("self")
+    version = block.get("version") if isinstance(block, dict) else None
+    return version if isinstance(version, str) and iglu.parse(f"iglu:v/n/jsonschema/{version}") else None
