@@ -13,10 +13,9 @@ import orjson
 from lorchestra.base import jsonl, names
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector import identity, reading
-from lorchestra.components.projector.reading import Fault, Reading, Readings
+from lorchestra.components.projector.reading import Fault, Judge, Judges, Reading
 
 _BLOCK = 1024 * 1024
-_INT64 = 2**63
 
 
 class Signature(NamedTuple):
@@ -88,7 +87,7 @@ def digest(source: Source) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def read(source: Source, readings: Readings) -> Iterator[Record | Reject]:
+def read(source: Source, judges: Judges) -> Iterator[Record | Reject]:
     """Yield the file's lines, judged by the schemas that they name.
 
     Raises Failure: NOT_JSONL for a line that is not a JSON object, SCHEMA_MISSING or SCHEMA_INVALID for a schema that
@@ -96,19 +95,19 @@ def read(source: Source, readings: Readings) -> Iterator[Record | Reject]:
     """
     with source.path.open("rb", buffering=_BLOCK) as file:
         for number, line in jsonl.read(file, source.name):
-            yield _judged(source, number, line, readings)
+            yield _judged(source, number, line, judges)
         if signature(os.fstat(file.fileno())) != source.signature:
             raise Failure(Code.INPUT_CHANGED, f"{source.name}: changed while it was read")
 
 
-def _judged(source: Source, number: int, line: bytes, readings: Readings) -> Record | Reject:
+def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record | Reject:
     record = _parsed(line)
     if record is None:
         raise Failure(Code.NOT_JSONL, f"{source.name}: line {number} is not a JSON object")
     uri = record.get("schema")
     if not isinstance(uri, str):
         return Reject(number, Fault("schema_absent", "/properties/schema"), None, line)
-    how = _reading(source, number, uri, readings)
+    how = _judge(source, number, uri, judges)
     if not how.is_valid(record):
         return Reject(number, how.fault(record), uri, line)
     try:
@@ -130,7 +129,7 @@ def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Re
         line,
         title,
         body,
-        tuple([_column(record.get(name)) for name in how.columns]),
+        tuple([reading.column(record.get(name)) for name in how.columns]),
     )
 
 
@@ -142,20 +141,11 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _reading(source: Source, number: int, uri: str, readings: Readings) -> Reading:
+def _judge(source: Source, number: int, uri: str, judges: Judges) -> Judge:
     try:
-        return readings.get(uri)
+        return judges.get(uri)
     except Failure as failure:
         code = failure.code
     # The name of the schema comes from a record: it is not told.
     what = "is not in the registry" if code is Code.SCHEMA_MISSING else "is not a valid one"
     raise Failure(code, f"{source.name}: line {number}: the schema that its record names {what}")
-
-
-def _column(value: Any) -> Any:
-    """A value as a column of a view: scalars as they are, the rest as JSON."""
-    if value is None or isinstance(value, str | float):
-        return value
-    if isinstance(value, int):
-        return int(value) if -_INT64 <= value < _INT64 else str(value)
-    return orjson.dumps(value).decode()

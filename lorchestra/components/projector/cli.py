@@ -16,6 +16,8 @@ _VERBS = {
     "pull": "bring canonical files into the store",
     "get": "show an object by its id",
     "list": "list the objects of a type, newest first",
+    "search": "find objects by the words in them",
+    "query": "read-only SQL over the objects",
     "stats": "what the store holds",
 }
 

@@ -6,6 +6,7 @@ SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMOR
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -49,21 +50,31 @@ def open_reader(store: Store) -> apsw.Connection:
     return connection
 
 
-def get_meta(connection: apsw.Connection, key: str, default: Any = None) -> Any:
-    """A remembered value."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+def rows(connection: apsw.Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a query, as tuples."""
+    return list(connection.execute(query, tuple(values)))
+
+
+def value(connection: apsw.Connection, query: str, values: Sequence[Any] = (), default: Any = None) -> Any:
+    """The first column of a query's first row."""
+    row = connection.execute(query, tuple(values)).fetchone()
     return default if row is None else row[0]
 
 
-def set_meta(connection: apsw.Connection, key: str, value: Any) -> None:
+def get_meta(connection: apsw.Connection, key: str, default: Any = None) -> Any:
+    """A remembered value."""
+    return value(connection, "SELECT value FROM meta WHERE key = ?", (key,), default)
+
+
+def set_meta(connection: apsw.Connection, key: str, content: Any) -> None:
     """Remember a value."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, content))
 
 
-def remember(connection: apsw.Connection, key: str, value: Any) -> None:
+def remember(connection: apsw.Connection, key: str, content: Any) -> None:
     """As `set_meta`, but writes nothing where nothing is new."""
-    if get_meta(connection, key) != value:
-        set_meta(connection, key, value)
+    if get_meta(connection, key) != content:
+        set_meta(connection, key, content)
 
 
 def _connect(store: Store, flags: int) -> apsw.Connection:

@@ -11,19 +11,19 @@ import orjson
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.canonical import Signature, Source
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.reading import Readings
+from lorchestra.components.projector.reading import Judges
 from lorchestra.components.projector.rows import Tables
 from lorchestra.components.projector.settle import settle
 
 _UNKNOWN = (None, 0, "", b"")
 
 
-def settings(config: Config, kind: str, schemas: Iterable[str], readings: Readings) -> str:
+def settings(config: Config, kind: str, schemas: Iterable[str], judges: Judges) -> str:
     """All that decides, beside its bytes, what a file becomes: policy, full text, and its schemas with their digests."""
     said = {
         "on_change": config.policy(kind),
         "full_text": config.full_text,
-        "schemas": {uri: readings.get(uri).sha256 for uri in sorted(schemas)},
+        "schemas": {uri: judges.get(uri).sha256 for uri in sorted(schemas)},
     }
     return orjson.dumps(said).decode()
 
@@ -31,10 +31,10 @@ def settings(config: Config, kind: str, schemas: Iterable[str], readings: Readin
 class Known:
     """The files that were pulled before."""
 
-    def __init__(self, connection: apsw.Connection, readings: Readings, config: Config) -> None:
+    def __init__(self, connection: apsw.Connection, judges: Judges, config: Config) -> None:
         rows = connection.execute("SELECT name, size, mtime_ns, ctime_ns, inode, missing, settings, sha256 FROM file")
         self._files = {name: (Signature(*row[:4]), *row[4:]) for name, *row in rows}
-        self._readings = readings
+        self._judges = judges
         self._config = config
         self._current: dict[tuple[str, str], bool] = {}
 
@@ -57,7 +57,7 @@ class Known:
 
     def _same(self, kind: str, said: str) -> bool:
         try:
-            return settings(self._config, kind, orjson.loads(said)["schemas"], self._readings) == said
+            return settings(self._config, kind, orjson.loads(said)["schemas"], self._judges) == said
         except (Failure, ValueError, KeyError):  # a schema went, or `repair` wrote the row: read the file again
             return False
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import apsw
 
 from lorchestra.base import private
-from lorchestra.components.projector import layout
+from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.layout import Store
 
 
@@ -65,7 +66,7 @@ def recover(store: Store, connection: apsw.Connection) -> int:
 
 def _is_known(connection: apsw.Connection, name: layout.ObjectName) -> bool:
     query = "SELECT 1 FROM object WHERE id = ? AND revision = ?"
-    return connection.execute(query, (name.id, name.revision)).fetchone() is not None
+    return database.value(connection, query, (name.id, name.revision)) is not None
 
 
 def _unlink(store: Store, name: layout.ObjectName) -> int:
@@ -79,6 +80,6 @@ def _unlink(store: Store, name: layout.ObjectName) -> int:
     return removed
 
 
-def temporary(store: Store, name: layout.ObjectName) -> layout.Path:
+def temporary(store: Store, name: layout.ObjectName) -> Path:
     """Where the coming content of an object is written."""
     return store.object(name).with_name(f".{name.file}.tmp~")

@@ -10,6 +10,7 @@ import argparse
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TextIO
 
 import orjson
@@ -17,6 +18,7 @@ import orjson
 FORMATS = ("table", "json", "jsonl", "csv")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WIDEST = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +26,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written (default: table)")
 
 
+def positive(text: str) -> float:
+    """A number of seconds, for argparse."""
+    number = float(text)
+    if not 0 < number < 1e9:
+        raise ValueError
+    return number
+
+
+def count(text: str) -> int:
+    """How many, for argparse."""
+    number = int(text)
+    if not 0 < number <= 1_000_000_000:
+        raise ValueError
+    return number
+
+
+def day(text: str) -> date:
+    """A date as 2025-11-01 or 20251101, for argparse."""
+    return date.fromisoformat(text)
+
+
+def moment(milliseconds: int | None) -> str:
+    """A moment as ISO 8601 in UTC, to the second; empty where there is none."""
+    if milliseconds is None:
+        return ""
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def visible(text: str) -> str:
     """A text with its control characters escaped."""
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, for a text that is laid out in lines."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def write(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:

@@ -28,7 +28,7 @@ from lorchestra.components.projector.canonical import Reject, Source
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.journal import Journal
 from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.reading import Readings
+from lorchestra.components.projector.reading import Judges
 from lorchestra.components.projector.rejects import Rejects
 from lorchestra.components.projector.settle import settle
 from lorchestra.components.projector.writing import Item, Writer
@@ -53,12 +53,12 @@ class FileFailure(NamedTuple):
 class Pull:
     """One run over canonical files. The caller holds the lock and has recovered the store."""
 
-    def __init__(self, store: Store, connection: apsw.Connection, readings: Readings, config: Config) -> None:
+    def __init__(self, store: Store, connection: apsw.Connection, judges: Judges, config: Config) -> None:
         self.counts: Counter[str] = Counter()
         self.rejected_by: Counter[str] = Counter()
         self.failures: list[FileFailure] = []
-        self.store, self.connection, self.readings, self.config = store, connection, readings, config
-        self.known = files.Known(connection, readings, config)
+        self.store, self.connection, self.judges, self.config = store, connection, judges, config
+        self.known = files.Known(connection, judges, config)
 
     def run(self, sources: Sequence[Source]) -> None:
         """Bring these files in, oldest first. Raises Failure where no further file can succeed (no space, ...)."""
@@ -157,7 +157,7 @@ class _Transaction:
         schemas: set[str] = set()
         rules: Counter[str] = Counter()
         records = 0
-        for item in canonical.read(source, self._pull.readings):
+        for item in canonical.read(source, self._pull.judges):
             records += 1
             if isinstance(item, Reject):
                 rejects.add(item)
@@ -172,7 +172,7 @@ class _Transaction:
         if len(self._batch) >= CHUNK_RECORDS:
             self._write()
         self._writer.begin(source)
-        said = files.settings(self._pull.config, source.type, schemas, self._pull.readings)
+        said = files.settings(self._pull.config, source.type, schemas, self._pull.judges)
         files.save(self._connection, self._writer.tables, source, digest, said, records, rules.total())
         self._counts.update(records_in=records, rejected=rules.total())
         self._rejected_by.update(rules)

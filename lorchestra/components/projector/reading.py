@@ -22,6 +22,7 @@ from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 
 MOST_COLUMNS = 500
+_INT64 = 2**63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,17 +60,23 @@ class Fault(NamedTuple):
 
 
 class Reading:
-    """One schema, ready to judge and to read records."""
+    """How records of one schema are read. `properties` are the schema's own, in its order."""
 
-    def __init__(self, schema: iglu.Schema, validator: jsonschema_rs.Validator) -> None:
-        rules, properties = _rules(schema), _properties(schema.document)
-        self.uri = str(schema.key)
-        self.sha256 = schema.sha256
+    def __init__(self, uri: str, rules: Rules, properties: tuple[str, ...]) -> None:
+        self.uri = uri
         self.rules = rules
         self.rules_json = rules.as_json()
         self.properties = properties
         self.columns = tuple(name for name in properties if not is_lazy(name, rules))
         self.volatile = frozenset((*rules.volatile, "schema"))  # a newer schema alone is no change of a record
+
+
+class Judge(Reading):
+    """A reading that knows its schema, and so whether a record fits."""
+
+    def __init__(self, schema: iglu.Schema, validator: jsonschema_rs.Validator) -> None:
+        super().__init__(str(schema.key), _rules(schema), _properties(schema.document))
+        self.sha256 = schema.sha256
         self._validator = validator
 
     def is_valid(self, record: Mapping[str, Any]) -> bool:
@@ -88,6 +95,15 @@ class Reading:
 def is_lazy(name: str, rules: Rules) -> bool:
     """Whether a property is too long to be copied into the database: a view reads it from the object."""
     return name in rules.text and name not in (*rules.key, rules.time, rules.title)
+
+
+def column(value: Any) -> Any:
+    """A value as a column of a view: scalars as they are, the rest as JSON."""
+    if value is None or isinstance(value, str | float):
+        return value
+    if isinstance(value, int):
+        return int(value) if -_INT64 <= value < _INT64 else str(value)
+    return orjson.dumps(value).decode()
 
 
 def searched(record: Mapping[str, Any], rules: Rules) -> tuple[str, str]:
@@ -123,23 +139,23 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-class Readings:
-    """The readings of a schema registry, each made once."""
+class Judges:
+    """The schemas of a registry, each made ready once."""
 
     def __init__(self, schemas: iglu.SchemaRegistry) -> None:
         self._schemas = schemas
-        self._made: dict[str, Reading] = {}
+        self._made: dict[str, Judge] = {}
 
-    def get(self, uri: str) -> Reading:
+    def get(self, uri: str) -> Judge:
         """The reading of a schema. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID), which may name the URI."""
         reading = self._made.get(uri)
         if reading is None:
             reading = self._made[uri] = self._make(uri)
         return reading
 
-    def _make(self, uri: str) -> Reading:
+    def _make(self, uri: str) -> Judge:
         schema = self._schemas.load(uri)
-        return Reading(schema, self._validator(schema))
+        return Judge(schema, self._validator(schema))
 
     def _validator(self, schema: iglu.Schema) -> jsonschema_rs.Validator:
         document = {key: value for key, value in schema.document.items() if key != "$id"}

@@ -1,6 +1,6 @@
-"""`registry/{type}.json`: what the store holds of a type, readable without a database. Derived from it, never read back.
+"""`registry/{type}.json`: what the store holds of a type, readable without a database.
 
-A summary, so that it stays below a kilobyte at a million objects; up to 10,000 the ids stand in it.
+Derived from it, never read back. A summary, so that it stays below a kilobyte at a million objects; up to 10,000 the ids stand in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from lorchestra.base import private
-from lorchestra.components.projector import layout
+from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.rows import CURRENT, FORMER, RETIRED
 
@@ -24,7 +24,7 @@ FORMAT = "lorchestra.registry/1"
 def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]) -> None:
     """Bring every registry file up to date; write only what differs. `unfinished` types hold null."""
     private.make_directory(store.registry("x").parent)
-    for no, kind in connection.execute("SELECT no, name FROM type ORDER BY name").fetchall():
+    for no, kind in database.rows(connection, "SELECT no, name FROM type ORDER BY name"):
         summary = describe(connection, no, kind)
         summary["holds"] = None if kind in unfinished else holds(connection, no)
         content = orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n"
@@ -42,17 +42,17 @@ def holds(connection: apsw.Connection, no: int) -> str:
 
 def objects(connection: apsw.Connection) -> int:
     """How many objects are current, of all types."""
-    return int(connection.execute("SELECT coalesce(sum(objects), 0) FROM tally WHERE state = 0").fetchone()[0])
+    return int(database.value(connection, "SELECT coalesce(sum(objects), 0) FROM tally WHERE state = 0"))
 
 
 def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int = MOST_IDS) -> dict[str, Any]:
     """A type in numbers, with the ids of its objects where there are no more than `most_ids`."""
     query = """SELECT reading.schema, tally.state, sum(objects), sum(bytes) FROM tally
                JOIN reading ON reading.no = tally.reading WHERE reading.type = ? GROUP BY 1, 2 ORDER BY 1"""
-    rows = connection.execute(query, (no,)).fetchall()
+    rows = database.rows(connection, query, (no,))
     count = {state: sum(row[2] for row in rows if row[1] == state) for state in (CURRENT, FORMER, RETIRED)}
     schemas = {schema: objects for schema, state, objects, _ in rows if state == CURRENT and objects}
-    rules = connection.execute("SELECT rules FROM reading WHERE type = ? ORDER BY no DESC LIMIT 1", (no,)).fetchone()
+    rules = database.value(connection, "SELECT rules FROM reading WHERE type = ? ORDER BY no DESC LIMIT 1", (no,), "{}")
     first, last = layout.row_range(no)
     return {
         "format": FORMAT,
@@ -62,7 +62,7 @@ def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int =
         "retired": count[RETIRED],
         "bytes": sum(row[3] for row in rows),
         "schemas": schemas,
-        "key": orjson.loads(rules[0]).get("key", []) if rules else [],
+        "key": orjson.loads(rules).get("key", []),
         "first_day": _day(connection, first, last, "ASC"),
         "last_day": _day(connection, first, last, "DESC"),
         "ids": _ids(connection, first, last) if count[CURRENT] <= most_ids else None,
@@ -71,10 +71,10 @@ def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int =
 
 def _day(connection: apsw.Connection, first: int, last: int, order: str) -> str | None:
     query = f"SELECT no FROM object WHERE no BETWEEN ? AND ? AND state = 0 ORDER BY no {order} LIMIT 1"  # noqa: S608
-    row = connection.execute(query, (first, last)).fetchone()
-    return layout.row_day(row[0]).isoformat() if row else None
+    no = database.value(connection, query, (first, last))
+    return None if no is None else layout.row_day(no).isoformat()
 
 
 def _ids(connection: apsw.Connection, first: int, last: int) -> list[str]:
     query = "SELECT hex(id) FROM object WHERE no BETWEEN ? AND ? AND state = 0 ORDER BY id"
-    return [identity for (identity,) in connection.execute(query, (first, last))]
+    return [identity for (identity,) in database.rows(connection, query, (first, last))]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import apsw
+import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import layout
+from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.canonical import Record
 from lorchestra.components.projector.reading import Reading, is_lazy
 
@@ -88,10 +89,11 @@ class Tables:
         return self._readings[key]
 
     def _find_reading(self, kind: int, how: Reading) -> int:
-        values = (kind, how.uri, how.rules_json)
-        self._connection.execute("INSERT OR IGNORE INTO reading (type, schema, rules) VALUES (?, ?, ?)", values)
-        query = "SELECT no FROM reading WHERE type = ? AND schema = ? AND rules = ?"
-        no: int = self._connection.execute(query, values).fetchone()[0]
+        values = (kind, how.uri, how.rules_json, orjson.dumps(how.properties).decode())
+        insert = "INSERT OR IGNORE INTO reading (type, schema, rules, properties) VALUES (?, ?, ?, ?)"
+        self._connection.execute(insert, values)
+        query = "SELECT no FROM reading WHERE type = ? AND schema = ? AND rules = ? AND properties = ?"
+        no: int = database.value(self._connection, query, values)
         return no
 
     def _insert(self, kind: int, how: Reading) -> str:

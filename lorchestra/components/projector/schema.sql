@@ -12,7 +12,8 @@ CREATE TABLE reading (
     type INTEGER NOT NULL REFERENCES type,
     schema TEXT NOT NULL,
     rules TEXT NOT NULL,
-    UNIQUE (type, schema, rules)
+    properties TEXT NOT NULL,
+    UNIQUE (type, schema, rules, properties)
 ) STRICT;
 
 -- A canonical file as it was when it was last pulled. `missing`: it lay no longer in the input directory.

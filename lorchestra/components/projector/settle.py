@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import apsw
 
+from lorchestra.components.projector import database
 from lorchestra.components.projector.rows import CURRENT, FORMER, RETIRED
 
 _REVISIONS = """
@@ -23,7 +24,7 @@ def settle(connection: apsw.Connection, ids: Iterable[bytes]) -> Counter[str]:
     """Set the state of all revisions of these objects; count `retired` and `returned` ones."""
     counts: Counter[str] = Counter()
     for identity in sorted(ids):
-        counts.update(_settle(connection, connection.execute(_REVISIONS, (identity,)).fetchall()))
+        counts.update(_settle(connection, database.rows(connection, _REVISIONS, (identity,))))
     return counts
 
 

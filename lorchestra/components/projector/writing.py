@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import apsw
 
-from lorchestra.components.projector import envelope, layout, objects, rows
+from lorchestra.components.projector import database, envelope, layout, objects, rows
 from lorchestra.components.projector.canonical import Record, Source
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import get_meta, set_meta
 from lorchestra.components.projector.journal import Journal
 from lorchestra.components.projector.layout import ObjectName, Store
 from lorchestra.components.projector.rows import Row
@@ -55,7 +54,7 @@ class Writer:
         self.tables = rows.Tables(connection, full_text=config.full_text)
         self._store, self._connection, self._journal, self._config = store, connection, log, config
         self._held_before: dict[int, set[int]] = {}
-        self._sequence: int = get_meta(connection, "sequence", 0)
+        self._sequence: int = database.get_meta(connection, "sequence", 0)
 
     def begin(self, source: Source) -> None:
         """Take back what a file held; what it does not hold again is lost to it."""
@@ -87,16 +86,15 @@ class Writer:
     def finish(self) -> None:
         """After the last batch: what files lost is touched too."""
         for no in sorted(set().union(*self._held_before.values())):
-            self.touched.update(self._connection.execute("SELECT id FROM object WHERE no = ?", (no,)).fetchone())
-        set_meta(self._connection, "sequence", self._sequence)
+            self.touched.add(database.value(self._connection, "SELECT id FROM object WHERE no = ?", (no,)))
+        database.set_meta(self._connection, "sequence", self._sequence)
 
     def _known(self, ids: Iterable[bytes]) -> dict[bytes, list[Version]]:
         query = "SELECT no, revision, fingerprint, state FROM object WHERE id = ? ORDER BY revision"
-        execute = self._connection.execute
-        if execute("SELECT 1 FROM object LIMIT 1").fetchone() is None:
+        if database.value(self._connection, "SELECT 1 FROM object LIMIT 1") is None:
             return {}
-        found = ((identity, execute(query, (identity,)).fetchall()) for identity in sorted(ids))
-        return {identity: [Version(*row) for row in rows] for identity, rows in found if rows}
+        found = ((identity, database.rows(self._connection, query, (identity,))) for identity in sorted(ids))
+        return {identity: [Version(*revision) for revision in revisions] for identity, revisions in found if revisions}
 
     def _purged(self) -> set[bytes]:
         return {identity for (identity,) in self._connection.execute("SELECT id FROM tombstone")}

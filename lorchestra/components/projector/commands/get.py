@@ -4,23 +4,68 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
 import orjson
 
-from lorchestra.components.projector import config, lookup, objects, opening
+from lorchestra.components.projector import config, database, lookup, objects, opening, origin, output
 from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector.lookup import Found
+from lorchestra.components.projector.opening import Opened
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", metavar="ID", help="the object's id, or the first digits of it")
-    parser.add_argument("--revision", type=int, metavar="N", help="an earlier revision")
+    parser.add_argument("--revision", type=output.count, metavar="N", help="this revision (default: the current one)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--raw", action="store_true", help="the canonical line as it came, byte for byte")
+    what.add_argument(
+        "--envelope", action="store_true", help="the object's file: the record and what is known about it"
+    )
+    what.add_argument("--history", action="store_true", help="its revisions, without their content")
+    what.add_argument("--origin", action="store_true", help="the canonical and raw files and lines that hold it")
+    parser.add_argument("--input", type=Path, metavar="DIR", help="where the canonical files lie, for --origin")
+    output.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the record."""
+    """Print the record, or what is known about it."""
     with opening.for_reading(Store(config.resolve(options).store)) as opened:
-        found = lookup.chosen(lookup.revisions(opened.connection, options.id), options.revision)
-        record = objects.read(opened.store, found.name).parsed()
-    sys.stdout.write(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode() + "\n")
+        matches = lookup.revisions(opened.connection, options.id)
+        if options.history:
+            _write_history(matches, options.format)
+        elif options.origin:
+            _write_origin(opened, matches, options)
+        else:
+            _write_record(opened, lookup.chosen(matches, options.revision), options)
     return 0
+
+
+def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> None:
+    envelope = objects.read(opened.store, found.name)
+    if options.raw:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(envelope.record + b"\n")
+        return
+    content: Any = envelope.parsed()
+    if options.envelope:
+        content = orjson.loads(opened.store.object(found.name).read_bytes())
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
+    sys.stdout.write(output.visible_lines(text) + "\n")
+
+
+def _write_history(matches: list[Found], form: str) -> None:
+    columns = ("id", "revision", "state", "time", "bytes")
+    rows = [
+        (found.name.id, found.name.revision, lookup.STATES[found.state], output.moment(found.time), found.bytes)
+        for found in matches
+    ]
+    output.write(sys.stdout, columns, rows, form)
+
+
+def _write_origin(opened: Opened, matches: list[Found], options: argparse.Namespace) -> None:
+    directory = options.input or Path(database.get_meta(opened.connection, "input", "."))
+    rows = [place for found in matches for place in origin.places(opened.connection, found, directory)]
+    output.write(sys.stdout, origin.Place._fields, rows, options.format)

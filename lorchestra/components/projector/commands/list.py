@@ -4,22 +4,58 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
-from lorchestra.components.projector import config, opening, output
-from lorchestra.components.projector.layout import Store, row_range
+import apsw
+import orjson
+
+from lorchestra.components.projector import config, database, layout, lookup, opening, output
+from lorchestra.components.projector.layout import Store
+
+_COLUMNS = ("id", "revision", "state", "time", "title")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("type", metavar="TYPE")
-    parser.add_argument("--limit", type=int, default=20, metavar="N")
+    parser.add_argument("--since", "--from", type=output.day, metavar="DATE", help="from this day on")
+    parser.add_argument("--until", "--to", type=output.day, metavar="DATE", help="to this day, inclusive")
+    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="how many (default: 20)")
+    parser.add_argument("--retired", action="store_true", help="those that no canonical file holds any longer")
     output.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Print one row an object."""
     with opening.for_reading(Store(config.resolve(options).store)) as opened:
-        (no,) = opened.connection.execute("SELECT no FROM type WHERE name = ?", (options.type,)).fetchone()
-        query = "SELECT hex(id), time FROM object WHERE no BETWEEN ? AND ? AND state = 0 ORDER BY no DESC LIMIT ?"
-        rows = opened.connection.execute(query, (*row_range(no), options.limit)).fetchall()
-    output.write(sys.stdout, ("id", "time"), rows, options.format)
+        no = lookup.type_number(opened.connection, options.type)
+        query = f"""
+            SELECT {lookup.COLUMNS}, {_title(opened.connection, no)}
+            FROM object {lookup.JOINS} JOIN fields_{no} AS fields ON fields.object = object.no
+            WHERE object.no BETWEEN ? AND ? AND state = ? ORDER BY object.no DESC LIMIT ?"""  # noqa: S608
+        state = 2 if options.retired else 0
+        values = (*layout.row_range(no, options.since, options.until), state, options.limit)
+        rows = [_row(row, options.format) for row in database.rows(opened.connection, query, values)]
+    output.write(sys.stdout, _COLUMNS, rows, options.format)
     return 0
+
+
+def _title(connection: apsw.Connection, kind: int) -> str:
+    """The expression for an object's title: each reading may call it by another property."""
+    columns = dict(database.rows(connection, "SELECT property, no FROM field WHERE type = ?", (kind,)))
+    readings = database.rows(connection, "SELECT no, rules FROM reading WHERE type = ?", (kind,))
+    titles = {no: columns.get(orjson.loads(rules).get("title")) for no, rules in readings}
+    cases = " ".join(f"WHEN {no} THEN fields.c{column}" for no, column in titles.items() if column)
+    return f"CASE object.reading {cases} END" if cases else "NULL"
+
+
+def _row(row: tuple[Any, ...], form: str) -> tuple[Any, ...]:
+    found = lookup.found(row[:-1])
+    identity = found.name.id.hex().upper()
+    return (
+        identity[:12] if form == "table" else identity,
+        found.name.revision,
+        lookup.STATES[found.state],
+        output.moment(found.time),
+        row[-1],
+    )

@@ -18,7 +18,7 @@ from lorchestra.components.projector import canonical, config, database, opening
 from lorchestra.components.projector.canonical import Source
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.pull import FileFailure, Pull
-from lorchestra.components.projector.reading import Readings
+from lorchestra.components.projector.reading import Judges
 
 _ALWAYS = ("files", "files_unchanged", "records_in", "inserted")
 COUNTS = (
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     sources, failures = _sources(options.input, options.files, options.type)
     store = Store(settings.store)
     with opening.for_writing(store, create=True, wait=options.wait) as opened:
-        pull = Pull(store, opened.connection, Readings(iglu.SchemaRegistry(settings.schemas)), settings)
+        pull = Pull(store, opened.connection, Judges(iglu.SchemaRegistry(settings.schemas)), settings)
         stopped = _bring(pull, sources)
         failures += pull.failures
         if not (options.files or stopped):
