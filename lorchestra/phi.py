@@ -32,17 +32,19 @@ class Exposure(NamedTuple):
         return f"{self.what} Run: {self.mend}"
 
 
-def require(directories: Iterable[Path], listings: Iterable[Listing] = ()) -> None:
+def require(directories: Iterable[Path], listings: Iterable[Listing] = (), *, make: bool = True) -> None:
     """Refuse to go on unless every directory is private and so is what the listings hold.
 
-    Directories that do not exist are made, private. Raises Failure(INSECURE) that names each exposure and the command
-    that mends it.
+    Directories that do not exist are made, private, or with `make` false passed over. Raises Failure(INSECURE) that
+    names each exposure and the command that mends it.
     """
-    wanted = list(dict.fromkeys(directories))
-    for directory in wanted:
-        if not os.path.lexists(directory):
+    present = []
+    for directory in dict.fromkeys(directories):
+        if make and not os.path.lexists(directory):
             private.make_directory(directory)
-    found = [exposure for directory in wanted for exposure in examine(directory)]
+        if os.path.lexists(directory):
+            present.append(directory)
+    found = [exposure for directory in present for exposure in examine(directory)]
     found += [exposure for listing in listings for exposure in examine_content(listing)]
     if found:
         lines = "\n".join(map(str, dict.fromkeys(found)))

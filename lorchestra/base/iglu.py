@@ -74,6 +74,10 @@ class SchemaRegistry:
             self._loaded[key] = self._read(key)
         return self._loaded[key]
 
+    def loaded(self) -> list[Schema]:
+        """The schemas read so far."""
+        return list(self._loaded.values())
+
     def _read(self, key: SchemaKey) -> Schema:
         plain = self.root / key.vendor / key.name / key.format / key.version
         path = next((p for p in (plain, plain.with_name(plain.name + ".json")) if p.is_file()), None)

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
@@ -19,7 +20,7 @@ from doit.exceptions import TaskFailed
 from lorchestra import phi
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.base.logs import Log
+from lorchestra.base.logs import Log, timestamp
 from lorchestra.config import Retry, Source
 from lorchestra.stages import canonize as canonize_stage
 from lorchestra.stages import extract as extract_stage
@@ -95,6 +96,7 @@ def extract(source: Source, how: Extraction) -> dict[str, Any]:
         "records": result.records,
         "new_records": result.new_records,
         "attempts": result.attempts,
+        "last_success": timestamp(datetime.now(UTC)),
     }
     if result.code is not None:  # partial: what it gave is published, and the run must say that it was not all
         values |= {"code": str(result.code), "what": f"{result.what}{where}"}

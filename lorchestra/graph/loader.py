@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -29,24 +30,26 @@ class Loader(DodoTaskLoader):
     """Loads the tasks of dodo.py, or of a pipeline that is handed over."""
 
     def __init__(self, pipeline: Pipeline | None = None) -> None:
+        """With a pipeline, a Failure passes to the caller; without one, doit tells it in words."""
         super().__init__()
         self._pipeline = pipeline
+        self._words: AbstractContextManager[None] = nullcontext() if pipeline else _Worded()
 
     def setup(self, opt_values: dict[str, Any]) -> None:
         """Import dodo.py. A fault in pipeline.yaml is told as doit tells its own: in words, with exit status 3."""
-        program.begin()
-        sys.excepthook = _quiet_interrupt
         if self._pipeline:
             self.namespace = namespace(self._pipeline)
-        else:
-            with _Worded():
-                super().setup(opt_values)
+            return
+        program.begin()
+        sys.excepthook = _quiet_interrupt
+        with self._words:
+            super().setup(opt_values)
 
     def load_tasks(self, cmd: Any, pos_args: Sequence[str]) -> list[Any]:
         """The tasks for a command, in the order that its selection asks for."""
         pipeline: Pipeline = self.namespace["pipeline"]
-        with _Worded():
-            pipeline.store = _store(cmd)
+        with self._words:
+            pipeline.survey.store = _store(cmd)
             if cmd.name in _WRITING:
                 pipeline.lock()
             if cmd.execute_tasks:
@@ -72,7 +75,7 @@ class Loader(DodoTaskLoader):
 
     def _delay(self, stage: str, after: str) -> None:
         name = f"task_{stage}"
-        self.namespace[name] = create_after(executed=after)(_function(self.namespace[name]))
+        self.namespace[name] = create_after(executed=after)(_function(self.namespace[name], self._words))
 
 
 def namespace(pipeline: Pipeline) -> dict[str, Any]:
@@ -102,28 +105,27 @@ def _group(tasks: list[str]) -> Callable[[], dict[str, Any]]:
     return creator
 
 
-def _function(creator: Callable[[], Iterator[dict[str, Any]]]) -> Callable[[], Iterator[dict[str, Any]]]:
+def _function(
+    creator: Callable[[], Iterator[dict[str, Any]]], words: AbstractContextManager[None]
+) -> Callable[[], Iterator[dict[str, Any]]]:
     """A function of its own: doit marks the functions it delays, and a method is shared by all pipelines."""
 
     def delayed() -> Iterator[dict[str, Any]]:
-        with _Worded():
+        with words:
             yield from creator()
 
     delayed.__doc__ = creator.__doc__
     return delayed
 
 
-class _Worded:
+class _Worded(AbstractContextManager[None]):
     """Turns a Failure into the error that doit tells in words."""
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if isinstance(error, Failure):
-            told = InvalidCommand(f"{error.what}\n  {error.advice}")
-            told.failure = error
-            raise told from None
+            raise InvalidCommand(f"{error.what}\n  {error.advice}") from None
 
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

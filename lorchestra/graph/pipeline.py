@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
-from lorchestra import config as configuration
 from lorchestra import phi
 from lorchestra.base import private
 from lorchestra.base.errors import Code
 from lorchestra.base.logs import Log
-from lorchestra.config import STAGES, Config
-from lorchestra.graph import actions, quiet, survey, uptodate
+from lorchestra.config import STAGES
+from lorchestra.graph import actions, opening, quiet, uptodate
 from lorchestra.graph.cleaning import Cleaner
 from lorchestra.graph.reporter import Reporter
-from lorchestra.graph.store import TaskStore
 from lorchestra.graph.survey import VALUES, Survey
 from lorchestra.ledger import history, receipts
-from lorchestra.ledger.history import RunRecord
 from lorchestra.stages import extract as extract_stage
 from lorchestra.stages.canonize import Canonizer
-from lorchestra.stages.index import Projector
+from lorchestra.stages.index import projector
 
 Task = dict[str, Any]
 
@@ -32,36 +27,25 @@ Task = dict[str, Any]
 class Pipeline:
     """One pipeline.yaml as tasks. The four public generators are doit's task creators; doit calls each once."""
 
-    def __init__(self, config: Config, *, output: TextIO | None = None, verbose: bool = False) -> None:
-        self.config = config
-        began = datetime.now(UTC)
-        self.run = RunRecord(f"{began:%Y%m%dT%H%M%S}-{os.getpid()}", began)
-        self.log = Log(config.log_directory, self.run.run_id, config.log_level)
+    def __init__(self, survey: Survey, *, output: TextIO | None = None, verbose: bool = False) -> None:
+        self.config, self.survey = survey.config, survey
+        self.run = opening.new_run(self.config)
+        self.log = Log(self.config.log_directory, self.run.run_id, self.config.log_level)
         self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, output=output, verbose=verbose)
         self._before: str | None = None
         self._held: private.Lock | None = None
 
     @classmethod
-    def load(cls, path: str | Path, **options: Any) -> Pipeline:
+    def load(cls, path: str | Path) -> Pipeline:
         """The pipeline of a configuration file. Raises Failure, ConfigFailure."""
-        return cls(configuration.load(Path(path)), **options)
-
-    @cached_property
-    def store(self) -> TaskStore:
-        """doit's dependency store, the same object that doit uses."""
-        return TaskStore(str(survey.store_path(self.config)))
-
-    @cached_property
-    def survey(self) -> Survey:
-        """What lies there. Made when the first task asks: after extraction, where extraction is part of the run."""
-        return Survey(self.config, self.store)
+        return cls(opening.survey(Path(path)))
 
     @cached_property
     def doit_config(self) -> dict[str, Any]:
         """DOIT_CONFIG: doit's defaults. What the command line says goes before them."""
         return {
             "default_tasks": ["phi", *STAGES],
-            "dep_file": str(survey.store_path(self.config)),
+            "dep_file": self.survey.store.name,
             "backend": "lorchestra",
             "check_file_uptodate": uptodate.Receipts,
             "reporter": self.reporter,
@@ -117,7 +101,7 @@ class Pipeline:
 
     def index(self) -> Iterator[Task]:
         """bring the store up to date with the canonical files"""
-        how = self.projector
+        how = projector(self.config)
         for type_ in self.survey.index_reasons():
             yield {
                 "name": type_,
@@ -131,45 +115,21 @@ class Pipeline:
         """What `doit clean` calls for each canonical file: asks once, then removes."""
         return Cleaner(self.config)
 
-    @property
-    def projector(self) -> Projector:
-        """How the index stage's program is started."""
-        stage = self.config.index
-        return Projector(
-            stage.command,
-            self.config.canonize.output_dir,
-            stage.output_dir,
-            self.config.canonize.schemas,
-            stage.config,
-            self.config.work_directory,
-            stage.retry,
-            stage.timeout_seconds,
-        )
-
     def lock(self) -> None:
-        """What precedes everything that writes: the permission check, the lock until the process ends, the sweep.
-
-        Raises Failure(INSECURE | PERMISSION | BUSY); nothing has been touched then.
-        """
-        phi.require(self.config.phi_directories)
-        private.make_directory(self.config.log_directory)
-        self._held = private.lock(self.config.work_directory / "lock")
-        canonical = self.config.canonize.output_dir
-        for directory in (canonical, canonical / "rejects", canonical / "lineage", self.config.log_directory):
-            if directory.is_dir():
-                private.sweep(directory)
+        """Make sure that nobody else reads or runs: see `opening.lock`."""
+        self._held = opening.lock(self.config)
 
     def _look(self) -> None:
-        """Take the snapshot that the run works from, and judge the files in it."""
-        shelf = self.survey.shelf
-        phi.require((), shelf)
+        """Take the snapshot that the run works from, and see that nobody else can read the files in it."""
+        self.survey = Survey(self.config, self.survey.store)
+        phi.require((), self.survey.shelf)
         self.run.unmatched, self.run.unnamed = len(self.survey.plan.unmatched), self.survey.plan.unnamed
         for name in self.survey.plan.unmatched:
             self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
         self._before = self.survey.ahead()
 
     def _remembered(self, task: str) -> Mapping[str, Any]:
-        values: dict[str, Any] = self.store.get(task, VALUES) or {}
+        values: dict[str, Any] = self.survey.store.get(task, VALUES) or {}
         stage, _, name = task.partition(":")
         if stage == "canonize" and "records_out" not in values:
             receipt = receipts.read(self.survey.shelf.lineage.path / f"{name}.json")
@@ -183,8 +143,8 @@ class Pipeline:
         level = "INFO" if self.run.status == "SUCCESS" else "ERROR"
         self.log.event("run_finished", level=level, status=self.run.status)
         if self._before:
-            quiet.note(Survey(self.config, self.store), self.run, self._before)
-            self.store.dump()
+            quiet.note(Survey(self.config, self.survey.store), self.run, self._before)
+        self.survey.store.dump()
 
     def _check_extraction(self) -> None:
         stage, limits = self.run.stages.get("extract"), self.config.extract

@@ -36,7 +36,7 @@ def holds(survey: Survey, stages: Iterable[str], run: RunRecord) -> bool:
         if not noted or noted[:2] != [ahead, survey.made(stage)]:
             return False
     for stage, noted in notes.items():
-        run.stage(stage).up_to_date = noted[2]
+        run.stage(stage).up_to_date, run.stage(stage).unchanged = noted[2], True
         run.unmatched, run.unnamed = noted[3:]
     return True
 

@@ -12,6 +12,7 @@ from doit.exceptions import BaseFail, UnmetDependency
 from lorchestra.base.errors import OUTCOMES, Code, Failure
 from lorchestra.base.logs import Log
 from lorchestra.graph.actions import Failed
+from lorchestra.graph.summary import summary
 from lorchestra.ledger.history import RECORDS, RunRecord, StageRecord
 
 _SHOWN = 12
@@ -149,47 +150,6 @@ class Reporter:
     def _write(self, text: str) -> None:
         self._output.write(text)
         self._output.flush()
-
-
-def summary(run: RunRecord) -> str:
-    """A table a person can read: per stage files, records in and out, rejected, duration."""
-    rows: list[tuple[str, ...]] = [("stage", "made", "skipped", "failed", "records in", "out", "rejected", "seconds")]
-    for name in RECORDS:
-        stage = run.stages.get(name)
-        if stage:
-            incoming = stage.counts.get("new_records" if name == "extract" else "records_in", 0)
-            out = stage.counts.get({"extract": "records", "canonize": "records_out", "index": "inserted"}[name], 0)
-            numbers = (
-                stage.built,
-                stage.up_to_date,
-                len(stage.failures),
-                incoming,
-                out,
-                stage.counts.get("rejected", 0),
-            )
-            rows.append((name, *(f"{n:,}" for n in numbers), f"{stage.duration_seconds:.1f}"))
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if at == 0 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n" + "\n".join(lines) + "\n" + "".join(f"{note}\n" for note in _notes(run))
-
-
-def _notes(run: RunRecord) -> list[str]:
-    notes = []
-    if run.unmatched:
-        notes.append(f"{run.unmatched} raw files match no mapping: `lorchestra status` names them.")
-    if run.unnamed:
-        notes.append(
-            f"{run.unnamed} files in the raw directory do not follow the naming convention and were left alone."
-        )
-    if run.interrupted:
-        notes.append("Interrupted. What was done is kept; start again to go on.")
-    return notes
 
 
 def _stage_name(task: str) -> str | None:

@@ -7,10 +7,9 @@ piece, replaced whole. A kill can lose its last changes, which costs some hashin
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from lorchestra.base import private
 
@@ -92,13 +91,14 @@ class TaskStore:
             return
         path = Path(self.name)
         private.make_directory(path.parent)
-        private.write(path, orjson.dumps({"format": _FORMAT, "tasks": self._rows, "notes": self._notes}), durable=False)
+        document = {"format": _FORMAT, "tasks": self._rows, "notes": self._notes}
+        private.write(path, json.dumps(document, separators=(",", ":")).encode("ascii"), durable=False)
         self._changed = False
 
     def _read(self) -> None:
         try:
-            document = orjson.loads(Path(self.name).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            document = json.loads(Path(self.name).read_bytes())
+        except (OSError, ValueError):
             return
         if isinstance(document, dict) and document.get("format") == _FORMAT:
             self._rows, self._notes = document["tasks"], document["notes"]

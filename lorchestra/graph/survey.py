@@ -14,7 +14,7 @@ from lorchestra import __version__, plan
 from lorchestra.base import listing, names
 from lorchestra.base.listing import Listing, identity
 from lorchestra.config import Config
-from lorchestra.graph.store import FILE, TaskStore
+from lorchestra.graph.store import TaskStore
 from lorchestra.ledger import receipts
 from lorchestra.ledger.receipts import Shelf, Verdict, Want
 from lorchestra.plan import Plan, Rule, Target
@@ -173,11 +173,6 @@ class Survey:
             known = [moved, programs.version(executable)]
             self.store.write_note("canonizer", known)
         return str(known[1])
-
-
-def store_path(config: Config) -> Path:
-    """Where the task store of a pipeline lies."""
-    return config.log_directory / FILE
 
 
 def _lines(listed: Listing) -> Iterator[str]:

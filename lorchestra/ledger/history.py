@@ -30,6 +30,8 @@ class StageRecord:
     counts: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     output_files: list[str] = field(default_factory=list)
+    unchanged: bool = False
+    """Nothing was looked at file by file: what the last run said of the outputs still holds."""
 
     @property
     def status(self) -> str:
@@ -71,6 +73,7 @@ class RunRecord:
 
     run_id: str
     began: datetime
+    store: Path
     stages: dict[str, StageRecord] = field(default_factory=dict)
     interrupted: bool = False
     unmatched: int = 0
@@ -96,7 +99,7 @@ def write(directory: Path, run: RunRecord) -> None:
     private.make_directory(directory)
     ended = datetime.now(UTC)
     earlier = read(directory).get("stages", {})
-    stages = {name: record.as_state() for name, record in run.stages.items()}
+    stages = {name: _stage_state(record, earlier.get(name)) for name, record in run.stages.items()}
     state = {
         "last_run": run.began.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "status": run.status,
@@ -119,6 +122,13 @@ def write(directory: Path, run: RunRecord) -> None:
         os.write(descriptor, json.dumps(line).encode("ascii") + b"\n")
     finally:
         os.close(descriptor)
+
+
+def _stage_state(record: StageRecord, earlier: dict[str, Any] | None) -> dict[str, Any]:
+    state = record.as_state()
+    if record.unchanged and earlier:
+        state |= {key: earlier[key] for key in (RECORDS[record.name], "output_files") if key in earlier}
+    return state
 
 
 def read(directory: Path) -> dict[str, Any]:

@@ -8,12 +8,11 @@ has moved.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import orjson
 
 from lorchestra.base.listing import Identity, Listing, identity
 
@@ -63,8 +62,8 @@ def judge(want: Want, shelf: Shelf, remembered: str | None = None) -> Verdict:
 def read(path: Path) -> dict[str, Any] | None:
     """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
     try:
-        document = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) and document.get("format") == FORMAT else None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.process.runner import environment
 
-_LONGEST_VERSION = 200
+_LONGEST_ANSWER = 65536
 
 
 def find(program: str) -> Path:
@@ -33,17 +34,23 @@ def identity(executable: Path) -> str:
 
 
 def version(executable: Path) -> str:
-    """What `PROGRAM --version` prints; empty where it does not answer in a moment."""
+    """What `PROGRAM --version` prints; empty where it does not answer."""
+    status, output = answer([str(executable), "--version"])
+    return "" if status else output.strip()
+
+
+def answer(argv: Sequence[str], *, timeout_seconds: float = 60) -> tuple[int, str]:
+    """Exit status and printed text of a program that handles no records; 1 and nothing where it does not answer."""
     try:
-        answer = subprocess.run(
-            [executable, "--version"],
+        finished = subprocess.run(
+            argv,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=20,
+            timeout=timeout_seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout[:_LONGEST_VERSION].decode("ascii", "replace").strip()
+        return 1, ""
+    return finished.returncode, finished.stdout[:_LONGEST_ANSWER].decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from lorchestra.base import names, private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.listing import Listing
-from lorchestra.config import Retry
+from lorchestra.config import Config, Retry
 from lorchestra.process import programs, runner
 from lorchestra.process.retry import retry
 
@@ -34,6 +34,20 @@ class Projector(NamedTuple):
     work_directory: Path
     retry: Retry
     timeout_seconds: float | None
+
+
+def projector(config: Config) -> Projector:
+    """How a configuration wants the projector to be started."""
+    return Projector(
+        config.index.command,
+        config.canonize.output_dir,
+        config.index.output_dir,
+        config.canonize.schemas,
+        config.index.config,
+        config.work_directory,
+        config.index.retry,
+        config.index.timeout_seconds,
+    )
 
 
 class Outcome(NamedTuple):

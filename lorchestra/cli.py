@@ -1,0 +1,126 @@
+"""`lorchestra`: arguments, exit statuses, and what people read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lorchestra import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+STAGES = ("extract", "canonize", "index")
+
+
+def main() -> int:
+    """The entry point; returns the exit status (see docs/contracts.md)."""
+    if sys.argv[1:] in (["--version"], ["-V"]):  # not worth an import
+        print(f"lorchestra {__version__}")
+        return 0
+    from lorchestra.base import program
+
+    return program.run("lorchestra", lambda: _main(sys.argv[1:]))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    handler: int = options.handler(options)
+    return handler
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="lorchestra",
+        description="Extract health records, bring them into their canonical form, index them: only what changed.",
+        epilog="`doit` runs the same tasks; `doit list --all --status` shows them. Exit statuses: docs/contracts.md.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | status | validate | clean")
+
+    run = _verb(verbs, "run", _run, "run the stages; what is up to date is skipped")
+    run.add_argument("--stage", choices=STAGES, help="this stage alone (index brings canonical files up to date first)")
+    run.add_argument("--dry-run", action="store_true", help="say what would run and why; change nothing")
+    run.add_argument("--verbose", action="store_true", help="name every task that is up to date")
+
+    status = _verb(verbs, "status", _status, "what lies there, the last run, what there is to do")
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+
+    _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
+
+    clean = _verb(verbs, "clean", _clean, "remove what can be made again, after a yes")
+    what = clean.add_mutually_exclusive_group()
+    what.add_argument("--stage", choices=STAGES, help="the files of this stage (default: canonize and index)")
+    what.add_argument("--stale", action="store_true", help="canonical files that no raw file accounts for any more")
+    what.add_argument("--all", action="store_true", help="the raw extracts too")
+    clean.add_argument("--dry-run", action="store_true", help="name what would be removed; remove nothing")
+    clean.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _verb(verbs: argparse._SubParsersAction, name: str, handler: object, summary: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.add_argument(
+        "--config", type=Path, default=Path("pipeline.yaml"), metavar="FILE", help="default: pipeline.yaml"
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lorchestra.commands import run
+
+    stages = [options.stage] if options.stage else list(STAGES)
+    if options.dry_run:
+        for step in run.preview(options.config, stages):
+            print(f"{step.verb:<5} {step.task:<46} {step.reason}")
+        return 0
+    result = run.run(options.config, stages, verbose=options.verbose)
+    if isinstance(result, int):
+        return result
+    from lorchestra.graph.summary import summary
+
+    print(summary(result), end="")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from lorchestra.commands import status
+
+    state = status.status(options.config)
+    if options.json:
+        import json
+
+        print(json.dumps(state, indent=2))
+    else:
+        print(status.told(state), end="")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from lorchestra.commands import validate
+
+    checks = validate.validate(options.config)
+    for check in checks:
+        print(f"{'ok' if check.failure is None else '!!':<3} {check.name}")
+        if check.failure:
+            print(f"    {check.failure.what}\n    {check.failure.advice}".replace("\n", "\n    "))
+    return next((check.failure.exit for check in checks if check.failure), 0)
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from lorchestra.commands import clean
+
+    stages = [options.stage] if options.stage else list(STAGES if options.all else STAGES[1:])
+    found, gone = clean.clean(options.config, stages, stale=options.stale, dry_run=options.dry_run, yes=options.yes)
+    if options.dry_run:
+        for path in found.paths:
+            print(path)
+    verb = "removed" if gone else "would be removed" if options.dry_run else "left"
+    print(f"{len(found.paths):,} files and directories {verb}")
+    return 0

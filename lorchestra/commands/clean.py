@@ -1,0 +1,62 @@
+"""`lorchestra clean`: remove what can be made again, or what no raw file accounts for, after a yes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lorchestra.graph import cleaning, opening
+from lorchestra.graph.survey import Survey
+from lorchestra.stages import index
+
+
+class Cleaning(NamedTuple):
+    """What would be removed, what that means, and the types whose records are then to be retired."""
+
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+_WARNINGS = {
+    "extract": "Raw extracts come back only as far as their sources deliver them again.",
+    "canonize": "Canonical files are made again from the raw files.",
+    "index": "The store is built again from the canonical files, without its history: "
+    "earlier revisions, and the tombstones that keep purged records away.",
+}
+
+
+def find(survey: Survey, stages: Sequence[str], *, stale: bool) -> Cleaning:
+    """What `clean` would remove."""
+    config = survey.config
+    if stale:
+        paths = [path for found in survey.stale for path in cleaning.files_of(config, found.name)]
+        types = dict.fromkeys(found.type for found in survey.stale)
+        return Cleaning(tuple(paths), ("Their records are retired in the store, not deleted.",), tuple(types))
+    paths = []
+    if "extract" in stages:
+        paths += cleaning.raw_files(config)
+    if "canonize" in stages:
+        paths += [path for name in cleaning.canonical_names(config) for path in cleaning.files_of(config, name)]
+    if "index" in stages:
+        paths += sorted(config.index.output_dir.iterdir()) if config.index.output_dir.is_dir() else []
+    return Cleaning(tuple(paths), tuple(_WARNINGS[stage] for stage in stages), ())
+
+
+def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes: bool) -> tuple[Cleaning, bool]:
+    """Find and, after a yes, remove; return what was found and whether it is gone. Raises Failure."""
+    survey = opening.survey(path)
+    if dry_run:
+        return find(survey, stages, stale=stale), False
+    opening.lock(survey.config)
+    found = find(survey, stages, stale=stale)
+    if not found.paths:
+        return found, False
+    question = f"{' '.join(found.warnings)} Remove {len(found.paths):,} files and directories?"
+    if not cleaning.confirm(question, yes=yes):
+        return found, False
+    cleaning.remove(found.paths)
+    for type_ in found.types:
+        index.index(type_, index.projector(survey.config), prune=True)
+    return found, True

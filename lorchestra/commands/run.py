@@ -1,0 +1,84 @@
+"""`lorchestra run`: the stages that are asked for, through doit; or, with --dry-run, what they would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lorchestra import phi
+from lorchestra.base import private
+from lorchestra.base.errors import Exit
+from lorchestra.graph import opening, quiet
+from lorchestra.graph.survey import Survey
+from lorchestra.ledger import history
+from lorchestra.ledger.history import RunRecord
+
+
+class Step(NamedTuple):
+    """What would happen to a task: RUN, MAYBE (where that depends on a task before it) or skip, and why."""
+
+    task: str
+    verb: str
+    reason: str
+
+
+def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecord | Exit:
+    """Run stages. What doit did has been told on the way; a run without anything to do comes back as its record.
+
+    Raises Failure where nothing could begin.
+    """
+    survey = opening.survey(path)
+    if "extract" not in stages:
+        record = _quiet_run(survey, stages)
+        if record:
+            return record
+    # doit is imported only where there is something to do: it takes longer to start than the no-op as a whole.
+    from lorchestra.graph.execute import execute
+    from lorchestra.graph.pipeline import Pipeline
+
+    return execute(Pipeline(survey, verbose=verbose), stages)
+
+
+def preview(path: Path, stages: Sequence[str]) -> list[Step]:
+    """What a run of these stages would do, changing nothing. Raises Failure where it could not begin."""
+    survey = opening.survey(path)
+    phi.require(survey.config.phi_directories, survey.shelf, make=False)
+    return list(_steps(survey, stages))
+
+
+def _quiet_run(survey: Survey, stages: Sequence[str]) -> RunRecord | None:
+    held = opening.lock(survey.config)
+    phi.require((), survey.shelf)
+    record = opening.new_run(survey.config)
+    if not quiet.holds(survey, stages, record):
+        private.unlock(held)
+        return None
+    history.write(survey.config.log_directory, record)
+    return record
+
+
+def _steps(survey: Survey, stages: Sequence[str]) -> Iterator[Step]:
+    if "extract" in stages:
+        for source in survey.config.extract.sources:
+            yield Step(f"extract:{source.name}", "RUN", "a source is asked in every run")
+    moving: set[str] = set()
+    if "canonize" in stages or "index" in stages:
+        for target in survey.plan.targets:
+            reasons = survey.verdict(target).reasons
+            if reasons:
+                moving.add(target.type)
+            yield _step(
+                f"canonize:{target.name}", "; ".join(reasons), "extract" in stages, "its sources are asked first"
+            )
+    if "index" in stages:
+        types = survey.index_reasons()
+        for type_ in sorted({*types, *moving}):
+            maybe = "canonical files will be made" if type_ in moving else "its sources are asked first"
+            yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or "extract" in stages, maybe)
+
+
+def _step(task: str, reason: str, uncertain: bool, maybe: str) -> Step:
+    if reason:
+        return Step(task, "RUN", reason)
+    return Step(task, "MAYBE", maybe) if uncertain else Step(task, "skip", "up to date")

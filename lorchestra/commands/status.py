@@ -1,0 +1,99 @@
+"""`lorchestra status`: what lies there, what the last run came to, what there is to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lorchestra import phi
+from lorchestra.base.errors import Failure
+from lorchestra.graph import opening
+from lorchestra.graph.survey import VALUES, Survey
+from lorchestra.ledger import history
+from lorchestra.ledger.history import RECORDS
+
+_LISTED = 10
+
+
+def status(path: Path) -> dict[str, Any]:
+    """The pipeline's state as data, ready for JSON. Changes nothing. Raises Failure where nothing can be told."""
+    survey = opening.survey(path)
+    config = survey.config
+    state = history.read(config.log_directory)
+    verdicts = [(target, survey.verdict(target).reasons) for target in survey.plan.targets]
+    return {
+        "pipeline": config.name,
+        "config": str(config.path),
+        "last_run": {key: state[key] for key in ("last_run", "status", "duration_seconds") if key in state},
+        "phi": _phi(survey),
+        "sources": {source.name: _source(survey, source.name) for source in config.extract.sources},
+        "raw_files": sum(len(target.inputs) for target in survey.plan.targets),
+        "canonical": {
+            "files": len(verdicts),
+            "up_to_date": sum(not reasons for _, reasons in verdicts),
+            "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
+        },
+        "index": {type_: reason or "up to date" for type_, reason in sorted(survey.index_reasons().items())},
+        "failures": {task: code for name in RECORDS for task, code in _stage(state, name).get("failures", {}).items()},
+        "stale": [stale.name for stale in survey.stale],
+        "unmatched": list(survey.plan.unmatched),
+        "unnamed": survey.plan.unnamed,
+    }
+
+
+def told(state: dict[str, Any]) -> str:
+    """The same for a person."""
+    return "\n".join(_lines(state)) + "\n"
+
+
+def _phi(survey: Survey) -> str:
+    try:
+        phi.require(survey.config.phi_directories, survey.shelf, make=False)
+    except Failure as failure:
+        return failure.what
+    return "private"
+
+
+def _source(survey: Survey, name: str) -> dict[str, Any]:
+    values = survey.store.get(f"extract:{name}", VALUES) or {}
+    return {key: values[key] for key in ("last_success", "records", "new_records") if key in values}
+
+
+def _stage(state: dict[str, Any], name: str) -> dict[str, Any]:
+    stage: dict[str, Any] = state.get("stages", {}).get(name, {})
+    return stage
+
+
+def _lines(state: dict[str, Any]) -> Iterator[str]:
+    last, canonical = state["last_run"], state["canonical"]
+    yield f"pipeline   {state['pipeline']}"
+    yield (
+        f"last run   {last['last_run']}  {last['status']}  {last['duration_seconds']:.1f} s"
+        if last
+        else "last run   none"
+    )
+    yield f"phi        {state['phi']}"
+    for name, source in state["sources"].items():
+        seen = f"{source['last_success']}  {source['records']:,} records" if "last_success" in source else "never asked"
+        yield f"extract    {name:<36} {seen}"
+    yield f"canonize   {canonical['up_to_date']:,} of {canonical['files']:,} files up to date, from {state['raw_files']:,} raw files"
+    yield from _some("to make", [f"{name}: {'; '.join(reasons)}" for name, reasons in canonical["to_make"].items()])
+    for reason, count in Counter(state["index"].values()).items():
+        types = ", ".join(name for name, why in state["index"].items() if why == reason)
+        yield f"index      {types}: {reason}" if count else ""
+    yield from _some("failed", [f"{task}: {code}" for task, code in state["failures"].items()])
+    yield from _some(
+        "stale", [f"{name}: no raw file accounts for it; `lorchestra clean --stale`" for name in state["stale"]]
+    )
+    yield from _some("unmatched", [f"{name}: no mapping wants it" for name in state["unmatched"]])
+    if state["unnamed"]:
+        yield f"unnamed    {state['unnamed']:,} files in the raw directory do not follow the naming convention"
+
+
+def _some(label: str, lines: list[str]) -> Iterator[str]:
+    for line in lines[:_LISTED]:
+        yield f"{label:<10} {line}"
+    if len(lines) > _LISTED:
+        yield f"{label:<10} and {len(lines) - _LISTED:,} more: --json tells all"
