@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, from_os_error
@@ -17,10 +18,15 @@ def replace(path: Path, content: bytes) -> None:
     _write(path, content, path.stat().st_mode & 0o777)
 
 
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raise Failure(USAGE) where one of some files is there already."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise Failure(Code.USAGE, f"{path}: is there already", advice="Choose another name; nothing was written.")
+
+
 def create(path: Path, content: bytes) -> None:
-    """A new file and its missing directories. Raises Failure(USAGE) where there is one already."""
-    if os.path.lexists(path):
-        raise Failure(Code.USAGE, f"{path}: is there already", advice="Choose another name; nothing was overwritten.")
+    """A new file and its missing directories."""
     for missing in reversed([parent for parent in path.parents if not parent.exists()]):
         missing.mkdir()
         missing.chmod(_NEW_DIRECTORY)

@@ -16,8 +16,10 @@ import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import metadata, transforms
+from lorchestra.components.canonizer.chunks import Chunk, as_line
 from lorchestra.components.canonizer.differences import Difference, differences
-from lorchestra.components.canonizer.pool import Chunk, Pool
+from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.pool import Pool
 from lorchestra.components.canonizer.rules import Reject
 
 _EXPECTED_KEYS = ("expect", "output", "expected")
@@ -53,8 +55,7 @@ def of(meta_path: Path) -> list[Golden]:
 
 def prepare(pool: Pool, meta: Path, schemas: Path | None = None, engine: str | None = None) -> dict[str, Any]:
     """Have a transform compiled, whatever its checksum; returns what it is. Raises Failure as `Pool.prepare`."""
-    order = {"meta": str(meta), "schemas": str(schemas) if schemas else None, "engine": engine}
-    return pool.prepare({**order, "require_checksums": False})
+    return pool.prepare(Order(str(meta), str(schemas) if schemas else None, engine, require_checksum=False))
 
 
 def apply(pool: Pool, document: bytes) -> Outcome:
@@ -62,9 +63,7 @@ def apply(pool: Pool, document: bytes) -> Outcome:
 
     Raises Failure(NOT_JSONL) where it is not JSON.
     """
-    # No line end of valid JSON is part of a value, so that a document becomes a line without being understood.
-    line = document.replace(b"\r", b" ").replace(b"\n", b" ")
-    converted = next(result for _, result in pool.convert(iter([Chunk(1, line)])))
+    converted = next(result for _, result in pool.convert(iter([Chunk(1, as_line(document))])))
     if converted.not_json is not None or not converted.records:
         raise Failure(Code.NOT_JSONL, "the document is not JSON")
     records = [orjson.loads(row) for row in converted.output.splitlines()]

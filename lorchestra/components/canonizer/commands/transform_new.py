@@ -1,0 +1,84 @@
+"""Write the skeleton of a transform: a spec that runs, metadata with its checksum, and a golden test that passes.
+
+can transform new email/gmail_labels --from iglu:com.google/gmail_message/jsonschema/1-0-0 \\
+    --to iglu:org.canonical/email/jsonschema/1-0-0
+
+Nothing is overwritten. The example of the golden test is made from the source's schema, or taken from --example.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lorchestra.base import iglu
+from lorchestra.base.errors import Code, Failure
+from lorchestra.base.names import is_transform
+from lorchestra.components.canonizer import examples, files, goldens, skeleton, transforms
+from lorchestra.components.canonizer.commands.registry_validate import schemas_of
+from lorchestra.components.canonizer.metadata import SUFFIX
+from lorchestra.components.canonizer.pool import Pool
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("id", metavar="ID", help="the new name, as email/gmail_labels")
+    parser.add_argument(
+        "--from", dest="before", required=True, metavar="SCHEMA", help="the source's schema, an Iglu URI"
+    )
+    parser.add_argument("--to", dest="after", required=True, metavar="SCHEMA", help="the canonical schema, an Iglu URI")
+    parser.add_argument("--example", type=Path, metavar="FILE", help="a synthetic document of the source")
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files and name them."""
+    if not is_transform(args.id) or "@" in args.id:
+        raise Failure(Code.USAGE, "a new transform is named as email/gmail_labels", advice="Lower case, digits and _.")
+    if not args.registry.is_dir():
+        raise Failure(Code.MISSING, f"{args.registry}: no such directory")
+    root = args.schemas or schemas_of(args.registry)
+    schemas = iglu.SchemaRegistry(root)
+    before, after = schemas.load(args.before), schemas.load(args.after)
+    document = transforms.read_bytes(args.example) if args.example else skeleton.pretty(examples.of(before.document))
+    spec = skeleton.spec(args.id, before, after).encode()
+    content = {
+        ".jsonata": spec,
+        SUFFIX: skeleton.metadata(args.id, before, after, spec).encode(),
+    }
+    expected = _tried(args.id, content, root, document)
+    folder, _, name = args.id.rpartition("/")
+    home = transforms.homes(args.registry)[0] / folder
+    case = home / "tests" / name / skeleton.CASE
+    targets = {
+        **{home / f"{name}{suffix}": part for suffix, part in content.items()},
+        case.with_suffix(".input.json"): document,
+        case.with_suffix(".output.json"): skeleton.pretty(expected),
+    }
+    files.refuse_existing(targets)
+    for path, part in targets.items():
+        files.create(path, part)
+        print(path)
+    print(f"Next: edit {home / name}.jsonata, then `can registry checksum --write {args.id}` and `can transform test`.")
+    return 0
+
+
+def _tried(name: str, content: dict[str, bytes], schemas: Path, document: bytes) -> Any:
+    """What the skeleton makes of the example: it is tried before anything is written into the registry."""
+    stem = name.rpartition("/")[2]
+    with TemporaryDirectory() as scratch, closing(Pool()) as pool:
+        for suffix, part in content.items():
+            (Path(scratch) / f"{stem}{suffix}").write_bytes(part)
+        goldens.prepare(pool, Path(scratch) / f"{stem}{SUFFIX}", schemas)
+        outcome = goldens.apply(pool, document)
+    if outcome.reject is not None:
+        raise Failure(
+            Code.SCHEMA_INVALID,
+            f"the example does not pass: {goldens.reason(outcome.reject)}",
+            advice="Give another: --example FILE, a synthetic document of the source.",
+        )
+    return outcome.records[0]

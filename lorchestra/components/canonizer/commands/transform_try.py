@@ -1,0 +1,117 @@
+"""Show a record and its result side by side, for the author of a transform.
+
+can transform try email/gmail_to_canonical_v1 --input extract.jsonl --line 7
+
+It prints the content of a record. Where the input lies in a directory that only its owner may enter, it asks first;
+without a terminal to ask on it refuses, unless --yes is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import stat
+import sys
+import unicodedata
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lorchestra.base import jsonl
+from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.components.canonizer import goldens, transforms
+from lorchestra.components.canonizer.pool import Pool
+
+_LARGEST_DOCUMENT = 16 * 1024 * 1024
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("id", metavar="ID", help="a transform's name")
+    parser.add_argument("--input", type=Path, required=True, help="JSON Lines, or one JSON document")
+    parser.add_argument("--line", type=int, default=1, metavar="N", help="which line (default: 1)")
+    parser.add_argument("--yes", action="store_true", help="do not ask before a record is shown")
+    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: beside the transform, or above)")
+    parser.add_argument("--engine", choices=("jsonatapy", "jlens"), help="default: as the metadata says")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it. Returns 7 where the record is rejected."""
+    meta = transforms.find(args.registry, args.id)
+    document = _document(args.input, args.line)
+    if not args.yes and is_private(args.input):
+        _ask(args.input)
+    with closing(Pool()) as pool:
+        goldens.prepare(pool, meta, args.schemas, args.engine)
+        outcome = goldens.apply(pool, document)
+    _show(orjson.loads(document), outcome)
+    return Exit.REJECTS if outcome.reject else Exit.OK
+
+
+def is_private(path: Path) -> bool:
+    """Whether a directory above a file keeps everybody but its owner out."""
+    return any(not stat.S_IMODE(parent.stat().st_mode) & 0o077 for parent in path.resolve().parents)
+
+
+def _document(path: Path, number: int) -> bytes:
+    """The line of JSON Lines, or the whole file where that is one document on several lines."""
+    if not path.is_file():
+        raise Failure(Code.MISSING, f"{path}: no such file")
+    with open(path, "rb") as file:
+        if number == 1 and path.stat().st_size <= _LARGEST_DOCUMENT:
+            content = file.read()
+            if _is_json(content):
+                return content
+            file.seek(0)
+        line = next((line for at, line in jsonl.read(file, str(path)) if at == number), None)
+    if line is None:
+        raise Failure(Code.USAGE, f"{path}: line {number} is blank or beyond the end", advice="Choose another --line.")
+    if not _is_json(line):
+        raise Failure(Code.NOT_JSONL, f"{path}: line {number} is not JSON")
+    return line
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _ask(path: Path) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure(
+            Code.USAGE,
+            f"{path}: lies in a private directory, and there is no terminal to ask on",
+            advice="Add --yes if the record may be shown where this output goes.",
+        )
+    sys.stdout.write(f"{path} lies in a private directory. Show the record here? [y/N] ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Failure(Code.INTERRUPTED, "nothing was shown", advice="")
+
+
+def _show(record: Any, outcome: goldens.Outcome) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    results = [_pretty(result) for result in outcome.records]
+    right = "\n".join(results) or "nothing: the transform drops this record"
+    if outcome.reject:
+        right = f"rejected at {goldens.reason(outcome.reject)}"
+    table = Table(expand=True, show_lines=False)
+    table.add_column("record", ratio=1, overflow="fold")
+    table.add_column("result", ratio=1, overflow="fold")
+    table.add_row(Text(_pretty(record)), Text(right))
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def _pretty(value: Any) -> str:
+    """A value as indented JSON, without characters that a terminal would obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf") else f"\\u{ord(c):04x}" for c in text)
