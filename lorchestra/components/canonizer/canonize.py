@@ -1,26 +1,27 @@
-"""One input through one transform: what comes out, what is set aside, and what is known about it afterwards."""
+"""Inputs through transforms into one output: what is written, what is set aside, what it means for the job."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer.converter import Converted
-from lorchestra.components.canonizer.pool import Chunk, Pool
-from lorchestra.components.canonizer.rules import Reject, Stage
+from lorchestra.components.canonizer.chunks import Chunk
+from lorchestra.components.canonizer.frames import Converted
+from lorchestra.components.canonizer.lineage import Runs
+from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.rules import UNREADABLE, Reject, Stage
 
 Write = Callable[[bytes], object]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """What a reject means: counted, or the end of the job."""
+    """What a rejected record means: it is counted, or it is the end of the job."""
 
     skip_invalid: bool = True
     max_rejects: int | None = None
@@ -41,6 +42,14 @@ class Tally:
         """Records set aside."""
         return self.rejected_by.total()
 
+    def count(self, converted: Converted) -> None:
+        """Count in what became of some lines."""
+        self.records_in += converted.records
+        self.records_out += len(converted.sources)
+        self.dropped += converted.dropped
+        self.inexact_integers += converted.inexact
+        self.rejected_by.update(f"{reject.stage}:{reject.rule}" for reject in converted.rejects)
+
     def add(self, other: Tally) -> None:
         """Count in another tally."""
         self.records_in += other.records_in
@@ -49,117 +58,71 @@ class Tally:
         self.inexact_integers += other.inexact_integers
         self.rejected_by += other.rejected_by
 
-    def report(self) -> dict[str, Any]:
-        """As results and reports write it."""
+    def counts(self) -> dict[str, int]:
+        """As a lineage writes it."""
         return {
             "records_in": self.records_in,
             "records_out": self.records_out,
             "rejected": self.rejected,
             "dropped": self.dropped,
-            "inexact_integers": self.inexact_integers,
-            "rejected_by": dict(sorted(self.rejected_by.items())),
         }
 
-
-class Digest:
-    """Size and SHA-256 of bytes as they pass."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._sha256 = hashlib.sha256()
-
-    def update(self, part: bytes) -> None:
-        """Take in the next bytes."""
-        self.bytes += len(part)
-        self._sha256.update(part)
-
-    def describe(self) -> dict[str, Any]:
-        """As a lineage writes it."""
-        return {"bytes": self.bytes, "sha256": self._sha256.hexdigest()}
+    def report(self) -> dict[str, Any]:
+        """As results and reports write it."""
+        by = dict(sorted(self.rejected_by.items()))
+        return {**self.counts(), "inexact_integers": self.inexact_integers, "rejected_by": by}
 
 
-class Runs:
-    """Which raw line gave which canonical line, as runs `[first canonical line, first raw line, how many]`."""
+class Canonization:
+    """The making of one output from one or more inputs."""
 
-    def __init__(self, next_line: int) -> None:
-        self.runs: list[list[int]] = []
-        self._next = next_line
+    def __init__(self, pool: Pool, policy: Policy, write: Write, set_aside: Write) -> None:
+        self.total = Tally()
+        self._pool = pool
+        self._policy = policy
+        self._write = write
+        self._set_aside = set_aside
 
-    def extend(self, sources: Iterable[int]) -> None:
-        """Take in the raw line of each further canonical line."""
-        for source in sources:
-            last = self.runs[-1] if self.runs else None
-            if last and source == last[1] + last[2]:
-                last[2] += 1
-            else:
-                self.runs.append([self._next, source, 1])
-            self._next += 1
+    def feed(self, chunks: Iterator[Chunk], name: str, runs: Runs | None = None) -> Tally:
+        """Send one input through the transform that the pool has prepared last; return its counts.
 
+        Raises Failure(NOT_JSONL) at a line that is not JSON, (TOO_MANY_REJECTS) where the policy says so. What came
+        before has been written then.
+        """
+        tally = Tally()
+        for chunk, converted in self._pool.convert(chunks):
+            self._write(converted.output)
+            if runs is not None:
+                runs.extend(converted.sources)
+            tally.count(converted)
+            if converted.rejects:
+                self._set_aside(b"".join(_told(chunk, converted.rejects, name)))
+                self._judge(converted.rejects[0], name, self.total.rejected + tally.rejected)
+            if converted.not_json is not None:
+                raise Failure(Code.NOT_JSONL, f"{name}: line {converted.not_json} is not JSON")
+        self.total.add(tally)
+        return tally
 
-def canonize(
-    pool: Pool,
-    chunks: Iterator[Chunk],
-    name: str,
-    write: Write,
-    set_aside: Write,
-    runs: Runs,
-    policy: Policy,
-    before: int,
-) -> Tally:
-    """Send chunks through the transform that the pool has prepared; return the counts.
-
-    `before` is how many records of the same job were rejected earlier. Raises Failure(NOT_JSONL) at a line that is not
-    JSON, (TOO_MANY_REJECTS) where the policy says so; what was converted before that line has been written.
-    """
-    tally = Tally()
-    for chunk, converted in pool.convert(chunks):
-        write(converted.output)
-        runs.extend(converted.sources)
-        _count(tally, converted)
-        if converted.rejects:
-            set_aside(b"".join(_reject_lines(chunk, converted.rejects, name)))
-            _judge(converted.rejects[0], name, before + tally.rejected, policy)
-        if converted.not_json is not None:
-            raise Failure(Code.NOT_JSONL, f"{name}: line {converted.not_json} is not JSON")
-    return tally
+    def _judge(self, first: Reject, name: str, rejected: int) -> None:
+        if not self._policy.skip_invalid:
+            where = f" at {first.schema_path}" if first.schema_path else ""
+            what = f"{name}: line {first.line} is refused by {first.stage}:{first.rule}{where}, and none may be skipped"
+            raise Failure(Code.TOO_MANY_REJECTS, what)
+        most = self._policy.max_rejects
+        if most is not None and rejected > most:
+            raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records are rejected")
 
 
-def _count(tally: Tally, converted: Converted) -> None:
-    tally.records_in += converted.records
-    tally.records_out += len(converted.sources)
-    tally.dropped += converted.dropped
-    tally.inexact_integers += converted.inexact
-    tally.rejected_by.update(f"{reject.stage}:{reject.rule}" for reject in converted.rejects)
-
-
-def _judge(first: Reject, name: str, rejected: int, policy: Policy) -> None:
-    if not policy.skip_invalid:
-        where = f" at {first.schema_path}" if first.schema_path else ""
-        raise Failure(
-            Code.TOO_MANY_REJECTS,
-            f"{name}: line {first.line} is refused by {first.stage}:{first.rule}{where}, and none may be skipped",
-        )
-    if policy.max_rejects is not None and rejected > policy.max_rejects:
-        raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {policy.max_rejects} records are rejected")
-
-
-def _reject_lines(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
+def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
     lines = chunk.lines.split(b"\n")
     for reject in rejects:
         raw = lines[reject.line - chunk.first].rstrip(b"\r")
-        told = {
-            "input": name,
-            "line": reject.line,
-            "stage": reject.stage,
-            "rule": reject.rule,
-            "schema_path": reject.schema_path,
-            "record": _record(raw, reject),
-        }
-        yield orjson.dumps(told) + b"\n"
+        why = {"input": name, "line": reject.line, "stage": reject.stage, "rule": reject.rule}
+        yield orjson.dumps({**why, "schema_path": reject.schema_path, "record": _record(raw, reject)}) + b"\n"
 
 
 def _record(raw: bytes, reject: Reject) -> Any:
-    """The record as it came, also where a strict writer would not write it: as text then."""
-    if reject.stage == Stage.PARSE:
+    """The record as it came; as text where it is not, or may not be, what every reader takes for JSON."""
+    if reject.stage == Stage.PARSE or reject.rule in UNREADABLE:
         return raw.decode("utf-8", "replace")
     return orjson.Fragment(raw)

@@ -2,41 +2,113 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.base.jsonl import LONGEST_LINE
-from lorchestra.components.canonizer.pool import Chunk
 
 SIZE = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
+_LINE_ENDS_TO_TABS = bytes.maketrans(b"\r\n", b"\t\t")
 
 
-def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = lambda _: None) -> Iterator[Chunk]:
-    """Yield what a descriptor holds as chunks; each byte read is shown to `seen` first.
+class Chunk(NamedTuple):
+    """Whole lines, and the number of the first of them."""
+
+    first: int
+    lines: bytes
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor of an input file. Raises Failure(MISSING | PERMISSION)."""
+    failure: Failure | None = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        failure = from_os_error(error, path)
+    if failure:
+        raise failure
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> Iterator[Chunk]:
+    """Yield what a descriptor holds; each part that was read is shown to `seen` first.
 
     A byte order mark at the very beginning is passed over. Raises Failure(NOT_JSONL) with the number of a line that is
     longer than `LONGEST_LINE`.
     """
-    first, rest, begun = 1, b"", False
-    while part := os.read(descriptor, SIZE):
+    number = 1
+    parts: list[bytes] = []  # of a line whose end has not come yet
+    while part := _read(descriptor, name):
         seen(part)
-        whole, end, tail = part.rpartition(b"\n")
-        if not end:
-            rest += tail
-            _bound(rest, name, first)
-            continue
-        lines = rest + whole + end
-        rest = tail
-        if not begun:
-            lines, begun = lines.removeprefix(_BOM), True
-        yield Chunk(first, lines)
-        first += lines.count(b"\n")
-    if rest:
-        yield Chunk(first, rest if begun else rest.removeprefix(_BOM))
+        whole, end, rest = part.rpartition(b"\n")
+        if end:
+            chunk = _chunk(number, (*parts, whole, end))
+            yield chunk
+            number += chunk.lines.count(b"\n")
+            parts.clear()
+        parts.append(rest)
+        if sum(map(len, parts)) > LONGEST_LINE:
+            raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {LONGEST_LINE} bytes")
+    if any(parts):
+        yield _chunk(number, parts)
 
 
-def _bound(rest: bytes, name: str, number: int) -> None:
-    if len(rest) > LONGEST_LINE:
-        raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {LONGEST_LINE} bytes")
+def document(descriptor: int, name: str) -> Iterator[Chunk]:
+    """Yield one JSON document, pretty-printed or not, as one line. Raises Failure(NOT_JSONL) where it is too long."""
+    parts: list[bytes] = []
+    while part := _read(descriptor, name):
+        parts.append(as_line(part))
+        if sum(map(len, parts)) > LONGEST_LINE:
+            raise Failure(Code.NOT_JSONL, f"{name}: the document is longer than {LONGEST_LINE} bytes")
+    if any(parts):
+        yield _chunk(1, parts)
+
+
+def as_line(document: bytes) -> bytes:
+    """A JSON document on one line. What was not JSON stays so: inside a string a tab is as wrong as a line end."""
+    return document.translate(_LINE_ENDS_TO_TABS)
+
+
+def singles(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield the records of chunks one by one."""
+    for chunk in chunks:
+        for number, line in enumerate(chunk.lines.split(b"\n"), chunk.first):
+            if line and not line.isspace():
+                yield Chunk(number, line)
+
+
+def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk]:
+    """Yield `count` records drawn evenly from all, in their order; the same input gives the same ones.
+
+    Vitter's algorithm R: only the records drawn so far are held.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    held: list[Chunk] = []
+    for seen, single in enumerate(singles(chunks)):
+        if seen < count:
+            held.append(single)
+        elif (place := draw.randrange(seen + 1)) < count:
+            held[place] = single
+    yield from sorted(held)
+
+
+def _chunk(number: int, parts: Iterable[bytes]) -> Chunk:
+    lines = b"".join(parts)
+    return Chunk(number, lines.removeprefix(_BOM) if number == 1 else lines)
+
+
+def _read(descriptor: int, name: str) -> bytes:
+    try:
+        return os.read(descriptor, SIZE)
+    except OSError as error:
+        failure = from_os_error(error, name)
+    raise failure

@@ -21,6 +21,7 @@ ENGINES = {"jsonata": "jsonatapy", "jsonatapy": "jsonatapy", "jlens": "jlens"}
 
 _VERSION = re.compile(r"(?:0|[1-9]\d{0,5})(?:\.(?:0|[1-9]\d{0,5})){2}")
 _ID = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
+_RANGE = re.compile(r"[1-9]\d{0,5}-(?:\*-\*|\d{1,6}-(?:\*|\d{1,6}))")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,6 +36,7 @@ class Metadata:
     to_schema: str
     spec_path: str | None
     sha256: str | None
+    from_schema_range: str | None
     document: Mapping[str, Any]
 
 
@@ -52,6 +54,7 @@ def parse(content: bytes, name: str) -> Metadata:
         to_schema=reader.text(("to_schema", "output_schema"), _IGLU, _is_iglu) or "",
         spec_path=reader.text(("spec_path",), "a path below the metadata's directory", _is_below, required=False),
         sha256=_checksum(reader),
+        from_schema_range=_range(reader),
         document=document.value,
     )
     if reader.findings:
@@ -79,6 +82,25 @@ def _checksum(reader: _Reader) -> str | None:
         reader.find(("checksum", key), "64 hexadecimal digits")
         return None
     return value.lower()
+
+
+def _range(reader: _Reader) -> str | None:
+    compat = reader.document.value.get("compat")
+    text = compat.get("from_schema_range") if isinstance(compat, dict) else None
+    if text is None:
+        return None
+    if not isinstance(text, str) or not _RANGE.fullmatch(text):
+        reader.find(("compat", "from_schema_range"), "a range of SchemaVer, as 1-0-* or 1-*-*")
+        return None
+    key = iglu.parse(str(reader.document.value.get("from_schema", reader.document.value.get("input_schema"))))
+    if key is not None and not in_range(key.version, text):
+        reader.find(("compat", "from_schema_range"), "a range that the input schema lies in")
+    return text
+
+
+def in_range(version: str, wanted: str) -> bool:
+    """Whether a SchemaVer lies in a range such as `1-0-*`."""
+    return all(part in ("*", number) for number, part in zip(version.split("-"), wanted.split("-"), strict=True))
 
 
 class _Reader:

@@ -1,7 +1,7 @@
 """Workers behind pipes: chunks of lines go out, what became of them comes back, in order, whatever a record does.
 
 A worker holds one chunk at a time. When it dies over a chunk, its successor gets the chunk's lines one by one, so that
-the one record that kills is found, set aside, and the rest goes on.
+the one record that kills is found and set aside, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -10,26 +10,18 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import frames
-from lorchestra.components.canonizer.converter import Converted
+from lorchestra.components.canonizer.chunks import Chunk
+from lorchestra.components.canonizer.frames import Converted, Order
 from lorchestra.components.canonizer.rules import Reject, Rule, Stage
-
-_KILLED_BY = {signal.SIGALRM: Rule.TIME_LIMIT, signal.SIGABRT: Rule.MEMORY_LIMIT, signal.SIGKILL: Rule.MEMORY_LIMIT}
-
 
 _AHEAD = 4
 """How many chunks a worker may be ahead of the one whose turn it is: what bounds memory."""
-
-
-class Chunk(NamedTuple):
-    """Whole lines, and the number of the first of them."""
-
-    first: int
-    lines: bytes
+_KILLED_BY = {signal.SIGPROF: Rule.TIME_LIMIT, signal.SIGABRT: Rule.MEMORY_LIMIT, signal.SIGKILL: Rule.MEMORY_LIMIT}
 
 
 class Died(Exception):
@@ -43,26 +35,23 @@ class Died(Exception):
 class Worker:
     """One child process and the pipes to it."""
 
-    def __init__(self, others: list[Worker]) -> None:
+    def __init__(self, others: Iterable[Worker]) -> None:
         request_end, self._requests = os.pipe()
         self.replies, reply_end = os.pipe()
+        self._ends: tuple[int, int] = self._requests, self.replies
+        foreign = [end for worker in (self, *others) for end in worker._ends]
         self._pid = os.fork()
         if self._pid == 0:
-            _live(request_end, reply_end, [self._requests, self.replies, *(fd for o in others for fd in o.ends)])
+            _live(request_end, reply_end, foreign)
         os.close(request_end)
         os.close(reply_end)
         self.key: str | None = None
         self.task: tuple[int, Chunk] | None = None
 
-    @property
-    def ends(self) -> tuple[int, int]:
-        """The descriptors on our side."""
-        return self._requests, self.replies
-
-    def send(self, header: Mapping[str, Any], blob: bytes = b"") -> None:
-        """Hand over a request. A worker that is gone is noticed when its reply is read."""
+    def send(self, header: dict[str, Any], blob: bytes = b"") -> None:
+        """Hand over a request. That a worker is gone is noticed when its reply is read."""
         with contextlib.suppress(BrokenPipeError):
-            frames.send(self._requests, dict(header), blob)
+            frames.send(self._requests, header, blob)
 
     def reply(self) -> tuple[dict[str, Any], bytes]:
         """The reply to the last request. Raises Died, or the Failure that the worker met."""
@@ -75,11 +64,12 @@ class Worker:
         return message
 
     def end(self) -> None:
-        """Stop the process, whatever it does."""
-        for descriptor in self.ends:
+        """Stop the process: an idle one by itself, one that works by force."""
+        for descriptor in self._ends:
             os.close(descriptor)
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
+            if self.task is not None:
+                os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
 
     def _rule_of_death(self) -> Rule:
@@ -97,9 +87,8 @@ def _live(requests: int, replies: int, foreign: list[int]) -> None:
 
         worker.serve(requests, replies)
         status = 0
-    except BrokenPipeError:
-        status = 0
     finally:
+        # Nothing that the parent began may be ended twice: no exit handler, no block left, no buffer flushed.
         os._exit(status)
 
 
@@ -109,12 +98,15 @@ class Pool:
     def __init__(self, size: int = 1) -> None:
         self._size = size
         self._workers: list[Worker] = []
-        self._order: Mapping[str, Any] = {}
+        self._order = Order("")
         self._identity: dict[str, Any] = {}
 
-    def prepare(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Have a transform compiled; returns what it is. Raises Failure, also where the worker dies over it."""
-        self._order = {"op": "prepare", **order}
+    def prepare(self, order: Order) -> dict[str, Any]:
+        """Have a transform compiled; returns `transform` as a lineage writes it, `engine` and `engine_version`.
+
+        Raises Failure, also where a worker dies over it.
+        """
+        self._order = order
         if not self._workers:
             self._workers.append(Worker([]))
         self._identity = self._prepared(self._workers[0])
@@ -147,15 +139,14 @@ class Pool:
             self._workers.pop().end()
 
     def _prepared(self, worker: Worker) -> dict[str, Any]:
-        worker.send(self._order)
-        died = False
+        worker.send({"op": "prepare", **self._order._asdict()})
         try:
             identity, _ = worker.reply()
         except Died:
-            died = True
-        if died:
+            identity = None
+        if identity is None:
             self._bury(worker)
-            raise Failure(Code.TRANSFORM_INVALID, f"{self._order['meta']}: the engine crashed while compiling the spec")
+            raise Failure(Code.TRANSFORM_INVALID, f"{self._order.meta}: the engine breaks down over this transform")
         worker.key = identity["key"]
         return identity
 
@@ -168,7 +159,7 @@ class Pool:
             worker = Worker(self._workers)
             self._workers.append(worker)
         if worker.key != self._identity["key"] and self._prepared(worker) != self._identity:
-            raise Failure(Code.INPUT_CHANGED, f"{self._order['meta']}: the transform changed while it ran")
+            raise Failure(Code.INPUT_CHANGED, f"{self._order.meta}: the transform changed while it ran")
         return worker
 
     def _hand_out(self, worker: Worker, place: int, chunk: Chunk) -> None:
@@ -186,7 +177,7 @@ class Pool:
 
     def _outcome(self, worker: Worker, chunk: Chunk) -> Converted:
         try:
-            converted = _converted(worker.reply())
+            converted = _converted(*worker.reply())
             worker.task = None
             return converted
         except Died as died:
@@ -194,11 +185,11 @@ class Pool:
         self._bury(worker)
         lines = chunk.lines.rstrip(b"\n").split(b"\n")
         if len(lines) == 1:
-            return Converted(b"", [], [Reject(chunk.first, Stage.TRANSFORM, rule)], 1, 0, 0, None)
+            return Converted(rejects=[Reject(chunk.first, Stage.TRANSFORM, rule)], records=1)
         return self._one_by_one(Chunk(number, line) for number, line in enumerate(lines, chunk.first))
 
     def _one_by_one(self, singles: Iterator[Chunk]) -> Converted:
-        total = Converted(b"", [], [], 0, 0, 0, None)
+        total = Converted()
         for single in singles:
             worker = self._idle()
             self._hand_out(worker, 0, single)
@@ -208,10 +199,10 @@ class Pool:
         return total
 
     def _bury(self, worker: Worker) -> None:
+        self._workers.remove(worker)
         worker.end()
-        self._workers = [w for w in self._workers if w is not worker]
 
 
-def _converted(message: tuple[dict[str, Any], bytes]) -> Converted:
-    header, output = message
-    return Converted(**{**header, "output": output, "rejects": [Reject(*r) for r in header["rejects"]]})
+def _converted(header: dict[str, Any], output: bytes) -> Converted:
+    rejects = [Reject(*reject) for reject in header.pop("rejects")]
+    return Converted(output=output, rejects=rejects, **header)

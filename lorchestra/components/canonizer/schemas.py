@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.iglu import Schema, SchemaKey, SchemaRegistry, parse
+from lorchestra.components.canonizer.rules import Rejected, Rule, Stage
+from lorchestra.components.canonizer.transforms import read_bytes
 
 # References are resolved as paths below this base, so that relative ones work too: `iglu:` alone has no directories.
 _BASE = "registry:///"
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
+_NOWHERE = SchemaKey("local", "schema", "jsonschema", 1, 0, 0)
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 
 
@@ -21,14 +26,23 @@ class Validator:
 
     def __init__(self, schema: Schema, compiled: jsonschema_rs.Validator) -> None:
         self.schema = schema
-        self.is_valid = compiled.is_valid
+        self._is_valid = compiled.is_valid
         self._compiled = compiled
 
-    def fault(self, instance: Any) -> tuple[str, str]:
-        """The first broken rule of an instance: the keyword, and its path in the schema. Never a value."""
+    def require(self, instance: Any, stage: Stage) -> None:
+        """Raises Rejected with the first broken rule: the keyword, and its path in the schema. Never a value."""
+        try:
+            if self._is_valid(instance):
+                return
+            rule, path = self._fault(instance)
+        except ValueError:
+            rule, path = Rule.UNCHECKABLE, None
+        raise Rejected(stage, rule, path)
+
+    def _fault(self, instance: Any) -> tuple[str, str | None]:
         for error in self._compiled.iter_errors(instance):
-            return str(error.schema_path[-1] if error.schema_path else error.kind.name), _pointer(error.schema_path)
-        return "unknown", ""
+            return error.kind.name, _pointer(error.schema_path)
+        return Rule.UNCHECKABLE, None
 
 
 class Schemas:
@@ -43,6 +57,22 @@ class Schemas:
         if uri not in self._compiled:
             self._compiled[uri] = self._compile(self._registry.load(uri))
         return self._compiled[uri]
+
+    def in_file(self, path: Path) -> Validator:
+        """The validator of a schema in a file; its references lead into the registry. Raises as `validator` does."""
+        content = read_bytes(path)
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            document = None
+        if not isinstance(document, dict):
+            raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
+        document.pop("self", None)  # where the file lies says nothing about what it is
+        return self._compile(Schema(_NOWHERE, path, document, hashlib.sha256(content).hexdigest()))
+
+    def files(self) -> dict[Path, str]:
+        """The SHA-256 of each file that was read, referenced schemas too."""
+        return {schema.path: schema.sha256 for schema in self._registry.loaded()}
 
     def _compile(self, schema: Schema) -> Validator:
         failure: Failure | None = None
@@ -100,10 +130,11 @@ def _rewritten(node: Any) -> Any:
         return [_rewritten(item) for item in node]
     if not isinstance(node, dict):
         return node
-    copy = {key: _rewritten(value) for key, value in node.items()}
-    reference = copy.get("$ref")
-    if isinstance(reference, str) and reference.startswith("iglu:"):
-        copy["$ref"] = _BASE + reference.removeprefix("iglu:")
+    copy = {key: value if key in ("const", "enum") else _rewritten(value) for key, value in node.items()}
+    for keyword in ("$ref", "$id", "id"):
+        reference = copy.get(keyword)
+        if isinstance(reference, str) and reference.startswith("iglu:"):
+            copy[keyword] = _BASE + reference.removeprefix("iglu:")
     return copy
 
 

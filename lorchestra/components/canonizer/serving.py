@@ -2,170 +2,138 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.components.canonizer.canonize import Digest, Policy, Runs, Tally, canonize
-from lorchestra.components.canonizer.chunks import cut
+from lorchestra.base.program import place
+from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally
+from lorchestra.components.canonizer.chunks import cut, opened
+from lorchestra.components.canonizer.drafts import Draft, drafting, publish
+from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.lineage import FORMAT, Digest, Runs
 from lorchestra.components.canonizer.pool import Pool
 
-LINEAGE_FORMAT = "lorchestra.lineage/1"
+
+class Input(NamedTuple):
+    """A raw file and the metadata file of the transform for it."""
+
+    path: str
+    meta: str
 
 
-def run(job: Any, pool: Pool) -> dict[str, Any]:
-    """Do a job; return its result, also where it failed."""
+class Job(NamedTuple):
+    """A job as docs/contracts.md describes it."""
+
+    inputs: list[Input]
+    output: Path
+    rejects: Path
+    lineage: Path
+    schemas: str | None
+    engine: str | None
+    skip_invalid: bool
+    require_checksums: bool
+    max_rejects: int | None
+
+
+def answer(line: bytes, pool: Pool) -> dict[str, Any]:
+    """Do the job that a line describes; return its result, also where it failed."""
     started = time.monotonic()
-    identifier = job.get("id") if isinstance(job, dict) else None
+    identifier = None
     try:
-        tally = _canonize(job, pool)
+        fields = _fields(line)
+        identifier = fields.get("id")
+        tally = _canonize(_job(fields), pool)
     except Failure as failure:
-        return {"id": identifier, "status": "failed", "code": failure.code, "what": failure.what}
-    seconds = round(time.monotonic() - started, 3)
-    return {"id": identifier, "status": "ok", **tally.report(), "duration_seconds": seconds}
+        code, what = failure.code, failure.what
+    except OSError as error:
+        code, what = (told := from_os_error(error)).code, told.what
+    except Exception as fault:
+        code, what = Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}"
+    else:
+        seconds = round(time.monotonic() - started, 3)
+        return {"id": identifier, "status": "ok", **tally.report(), "duration_seconds": seconds}
+    return {"id": identifier, "status": "failed", "code": code, "what": what}
 
 
-def _canonize(job: Any, pool: Pool) -> Tally:
-    _check(job)
-    output, rejects, lineage = (Path(job[key]) for key in ("output", "rejects", "lineage"))
-    settings = {"skip_invalid": job.get("skip_invalid", True), "require_checksums": job.get("require_checksums", True)}
-    policy = Policy(settings["skip_invalid"], job.get("max_rejects"))
-    total, inputs = Tally(), []
-    engine: dict[str, Any] = {}
-    with contextlib.ExitStack() as files:
-        # The stack unwinds backwards: whatever is not renamed by then is removed.
-        drafts = {path: files.enter_context(_draft(path)) for path in (rejects, output, lineage)}
-        written, aside = _Written(drafts[output]), _Written(drafts[rejects])
-        for source in job["inputs"]:
-            engine = pool.prepare(
-                {
-                    "meta": source["meta"],
-                    "schemas": job.get("schemas"),
-                    "engine": job.get("engine"),
-                    "require_checksums": settings["require_checksums"],
-                }
-            )
-            inputs.append(_input(source["path"], pool, written, aside, total, policy, engine["transform"]))
+def _canonize(job: Job, pool: Pool) -> Tally:
+    with drafting(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
+        work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
+        engine: dict[str, Any] = {"engine": None, "engine_version": None}
+        inputs = []
+        for source in job.inputs:
+            prepared = pool.prepare(Order(source.meta, job.schemas, job.engine, job.require_checksums))
+            engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
+            inputs.append({**_feed(work, source), "transform": prepared["transform"]})
         told = {
-            "format": LINEAGE_FORMAT,
-            "output": {"name": output.name, **written.digest.describe(), "records": total.records_out},
-            "rejects": {
-                "name": os.path.relpath(rejects, output.parent),
-                **aside.digest.describe(),
-                "records": total.rejected,
-            }
-            if total.rejected
-            else None,
+            "format": FORMAT,
+            "output": _told(output, job, work.total.records_out),
+            "rejects": None if rejects.empty else _told(rejects, job, work.total.rejected),
             "inputs": inputs,
-            "settings": settings,
-            "recipe": job.get("recipe", {}),
-            "canonizer": {
-                "name": "can",
-                "version": __version__,
-                "engine": engine.get("engine"),
-                "engine_version": engine.get("engine_version"),
-            },
+            "settings": {"skip_invalid": job.skip_invalid, "require_checksums": job.require_checksums},
+            "canonizer": {"name": "can", "version": __version__, **engine},
         }
-        drafts[lineage].write(orjson.dumps(told) + b"\n")
-        _publish(drafts, rejects if not total.rejected else None)
-    return total
+        lineage.write(orjson.dumps(told) + b"\n")
+        publish([rejects, output, lineage])
+    return work.total
 
 
-def _input(
-    path: str, pool: Pool, written: _Written, aside: _Written, total: Tally, policy: Policy, transform: dict[str, Any]
-) -> dict[str, Any]:
-    name, digest, runs = Path(path).name, Digest(), Runs(total.records_out + 1)
-    with _opened(path) as descriptor:
-        chunks = cut(descriptor, name, digest.update)
-        tally = canonize(pool, chunks, name, written.write, aside.write, runs, policy, total.rejected)
-    total.add(tally)
-    counts = {key: value for key, value in tally.report().items() if key in _COUNTS}
-    return {"name": name, **digest.describe(), **counts, "transform": transform, "lines": runs.runs}
+def _feed(work: Canonization, source: Input) -> dict[str, Any]:
+    name, digest, runs = Path(source.path).name, Digest(), Runs(work.total.records_out + 1)
+    with opened(source.path) as descriptor:
+        tally = work.feed(cut(descriptor, name, digest.update), name, runs)
+    return {"name": name, **digest.told(), **tally.counts(), "lines": runs.runs}
 
 
-_COUNTS = ("records_in", "records_out", "rejected", "dropped")
+def _told(draft: Draft, job: Job, records: int) -> dict[str, Any]:
+    name = os.path.relpath(draft.path, job.output.parent)
+    return {"name": name, **draft.digest.told(), "records": records}
 
 
-class _Written:
-    """A file and the digest of what went into it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = Digest()
-
-    def write(self, part: bytes) -> None:
-        self._file.write(part)
-        self.digest.update(part)
-
-
-@contextlib.contextmanager
-def _draft(path: Path) -> Iterator[BinaryIO]:
-    temporary = private.temporary_name(path)
-    failure: Failure | None = None
+def _fields(line: bytes) -> dict[str, Any]:
     try:
-        private.make_directory(path.parent)
-        temporary.unlink(missing_ok=True)
-        with private.create(temporary) as file:
-            yield file
-    except OSError as error:
-        failure = from_os_error(error, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if failure:
-        raise failure
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Failure(Code.USAGE, "a job is a JSON object on a line of its own")
+    return fields
 
 
-def _publish(drafts: dict[Path, BinaryIO], empty: Path | None) -> None:
-    for file in drafts.values():
-        file.flush()
-        os.fsync(file.fileno())
-    for path in drafts:
-        if path == empty:
-            path.unlink(missing_ok=True)
-        else:
-            os.replace(private.temporary_name(path), path)
-    for directory in {path.parent for path in drafts}:
-        private.sync_directory(directory)
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
-    failure: Failure | None = None
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        failure = from_os_error(error, path)
-    if failure:
-        raise failure
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _check(job: Any) -> None:
-    def text(value: Any) -> bool:
-        return isinstance(value, str) and bool(value)
-
-    sound = (
-        isinstance(job, dict)
-        and job.get("op") == "canonize"
-        and all(text(job.get(key)) for key in ("output", "rejects", "lineage"))
-        and isinstance(job.get("inputs"), list)
-        and all(isinstance(i, dict) and text(i.get("path")) and text(i.get("meta")) for i in job["inputs"])
-        and isinstance(job.get("skip_invalid", True), bool)
-        and isinstance(job.get("require_checksums", True), bool)
-        and (job.get("max_rejects") is None or isinstance(job["max_rejects"], int))
-        and (job.get("schemas") is None or text(job["schemas"]))
-        and isinstance(job.get("recipe", {}), dict)
+def _job(fields: dict[str, Any]) -> Job:
+    if fields.get("op") != "canonize":
+        raise Failure(Code.USAGE, "op: there is one, `canonize`")
+    inputs = _taken(fields, "inputs", list)
+    if not all(isinstance(source, dict) for source in inputs):
+        raise Failure(Code.USAGE, "inputs: each is an object with path and meta")
+    job = Job(
+        inputs=[Input(_taken(source, "path", str), _taken(source, "meta", str)) for source in inputs],
+        output=Path(_taken(fields, "output", str)),
+        rejects=Path(_taken(fields, "rejects", str)),
+        lineage=Path(_taken(fields, "lineage", str)),
+        schemas=_taken(fields, "schemas", str, None),
+        engine=_taken(fields, "engine", str, None),
+        skip_invalid=_taken(fields, "skip_invalid", bool, True),
+        require_checksums=_taken(fields, "require_checksums", bool, True),
+        max_rejects=_taken(fields, "max_rejects", int, None),
     )
-    if not sound:
-        raise Failure(Code.USAGE, "a line is not a job")
+    if len({job.output, job.rejects, job.lineage}) < 3:
+        raise Failure(Code.USAGE, "output, rejects and lineage are three files")
+    return job
+
+
+_REQUIRED = object()
+
+
+def _taken(fields: dict[str, Any], key: str, kind: type, default: Any = _REQUIRED) -> Any:
+    value = fields.get(key)
+    if value is None and default is not _REQUIRED:
+        return default
+    if not isinstance(value, kind) or (kind is str and not value) or (kind is int and value is True):
+        raise Failure(Code.USAGE, f"{key}: {'missing, or ' if default is _REQUIRED else ''}not of its kind")
+    return value

@@ -42,8 +42,8 @@ def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
     """Read a transform by its metadata file.
 
     Raises Failure(TRANSFORM_MISSING) where a file is not there, (TRANSFORM_TAMPERED) where the spec's bytes do not
-    match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8, ConfigFailure for
-    faulty metadata.
+    match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8,
+    ConfigFailure for faulty metadata.
     """
     meta_content = read_bytes(meta_path)
     meta = metadata.parse(meta_content, str(meta_path))
@@ -83,6 +83,15 @@ def every(root: Path) -> list[Path]:
     if not root.is_dir():
         raise Failure(Code.MISSING, f"{root}: no such directory")
     return sorted(path for path in homes(root)[0].rglob(f"*{SUFFIX}") if path.is_file())
+
+
+def name_of(root: Path, meta_path: Path) -> str:
+    """The name by which `find` finds a metadata file of a registry."""
+    home = next(home for home in homes(root) if meta_path.is_relative_to(home))
+    path = meta_path.relative_to(home)
+    if path.name == _VERSIONED:
+        return f"{path.parent.parent.as_posix()}@{path.parent.name}"
+    return path.as_posix().removesuffix(SUFFIX)
 
 
 def homes(root: Path) -> list[Path]:

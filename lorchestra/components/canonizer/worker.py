@@ -9,29 +9,29 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.program import place
-from lorchestra.components.canonizer import frames, transforms
-from lorchestra.components.canonizer.converter import Converter
+from lorchestra.components.canonizer import frames
+from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.preparing import Prepared, is_current, prepare
 
 RECORD_SECONDS = 10.0
+"""CPU time for one record: beyond the engines' own limits, which are kinder."""
 MEMORY = 512 * 1024 * 1024
 """How much a worker may take beyond what it holds when its first transform is ready."""
 _MOST_PREPARED = 64
 
 
 def serve(requests: int, replies: int) -> None:
-    """Answer requests until their end; see `pool` for what they are."""
+    """Answer requests until their end."""
     _isolate()
     workshop = Workshop()
     while (request := frames.receive(requests)) is not None:
-        header, blob = request
         try:
-            answer, output = workshop.answer(header, blob)
+            answer, output = workshop.answer(*request)
         except Failure as failure:
             answer, output = {"failure": [failure.code, failure.what, failure.advice]}, b""
         except Exception as fault:
@@ -41,85 +41,57 @@ def serve(requests: int, replies: int) -> None:
 
 
 class Workshop:
-    """What a worker keeps between requests: transforms compiled before, by the digests of all their bytes."""
+    """What a worker keeps between requests: transforms that it compiled before."""
 
     def __init__(self) -> None:
-        self._prepared: OrderedDict[str, Converter] = OrderedDict()
+        self._prepared: dict[Order, Prepared] = {}
         self._bounded = False
 
     def answer(self, header: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """The reply to one request. Raises Failure."""
-        if header["op"] == "prepare":
-            return self._prepare(header), b""
-        converted = self._prepared[header["key"]].lines(blob, header["first"], _arm)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        counts = converted._asdict() | {"output": None, "rejects": [tuple(reject) for reject in converted.rejects]}
-        return counts, converted.output
+        """The reply to one request: to prepare a transform, or to convert lines. Raises Failure."""
+        operation = header.pop("op")
+        if operation == "prepare":
+            return self._prepare(Order(**header)), b""
+        return self._convert(header["key"], header["first"], blob)
 
-    def _prepare(self, header: dict[str, Any]) -> dict[str, Any]:
-        from lorchestra.components.canonizer import engines
-        from lorchestra.components.canonizer.schemas import Schemas
+    def _prepare(self, order: Order) -> dict[str, Any]:
+        known = self._prepared.pop(order, None)
+        if known is None or not is_current(known):
+            known = prepare(order)
+        self._prepared[order] = known  # the one used last stands last
+        if len(self._prepared) > _MOST_PREPARED:
+            self._prepared.pop(next(iter(self._prepared)))
+        self._bound_memory()
+        return known.identity
 
-        meta_path = Path(header["meta"])
-        transform = transforms.load(meta_path, require_checksum=header["require_checksums"])
-        root = Path(header["schemas"]) if header["schemas"] else transforms.schemas_of(meta_path)
-        schemas = Schemas(root)
-        before = schemas.validator(transform.meta.from_schema)
-        after = schemas.validator(transform.meta.to_schema)
-        engine = engines.load(header["engine"] or transform.meta.engine)
-        identity = {
-            "id": transform.id,
-            "version": transform.meta.version,
-            "spec_sha256": transform.spec_sha256,
-            "meta_sha256": transform.meta_sha256,
-            "from_schema": str(before.schema.key),
-            "from_schema_sha256": before.schema.sha256,
-            "to_schema": str(after.schema.key),
-            "to_schema_sha256": after.schema.sha256,
-        }
-        key = f"{engine.NAME} {' '.join(identity.values())}"
-        if key not in self._prepared:
-            self._prepared[key] = Converter(before, compiled(engine, transform), after)
-            if len(self._prepared) > _MOST_PREPARED:
-                self._prepared.popitem(last=False)
+    def _convert(self, key: str, first: int, lines: bytes) -> tuple[dict[str, Any], bytes]:
+        converter = next(p.converter for p in reversed(self._prepared.values()) if p.identity["key"] == key)
+        converted = converter.lines(lines, first, _allow_time)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        header = converted._asdict() | {"rejects": [tuple(reject) for reject in converted.rejects]}
+        return header, header.pop("output")
+
+    def _bound_memory(self) -> None:
+        # An allocator reserves address space long before it uses it: the bound is set when it has done so.
         if not self._bounded:
-            _bound_memory()
+            status = Path("/proc/self/status").read_text("ascii").splitlines()
+            held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            limit = held + MEMORY
+            resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
             self._bounded = True
-        return {"key": key, "transform": identity, "engine": engine.NAME, "engine_version": engine.version()}
 
 
-def compiled(engine: Any, transform: transforms.Transform) -> Any:
-    """A transform's spec, ready to evaluate. Raises Failure(TRANSFORM_INVALID)."""
-    from lorchestra.components.canonizer import functions
-    from lorchestra.components.canonizer.engines import SyntaxFault
-
-    source, used = functions.used_by(transform.spec)
-    try:
-        engine.compile(transform.spec, {})
-        return engine.compile(source, used)
-    except SyntaxFault:
-        pass
-    raise Failure(Code.TRANSFORM_INVALID, f"{transform.spec_path}: not a JSONata expression")
-
-
-def _arm() -> None:
-    # The default action of SIGALRM ends the process, whatever native code it is in.
-    signal.setitimer(signal.ITIMER_REAL, RECORD_SECONDS)
+def _allow_time() -> None:
+    # The default action of the signal ends the process, whatever native code it is in.
+    signal.setitimer(signal.ITIMER_PROF, RECORD_SECONDS)
 
 
 def _isolate() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for ending in (signal.SIGTERM, signal.SIGPROF):
+        signal.signal(ending, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     os.close(nowhere)
-
-
-def _bound_memory() -> None:
-    status = Path("/proc/self/status").read_text("ascii").splitlines()
-    held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = held + MEMORY
-    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))

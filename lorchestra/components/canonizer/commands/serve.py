@@ -14,6 +14,7 @@ import sys
 import orjson
 
 from lorchestra.components.canonizer import serving
+from lorchestra.components.canonizer.frames import write_all
 from lorchestra.components.canonizer.pool import Pool
 
 
@@ -27,22 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     pool = Pool()
     try:
         while line := sys.stdin.buffer.readline():
-            if line.isspace():
-                continue
-            result = orjson.dumps(serving.run(_job(line), pool)) + b"\n"
-            rest = memoryview(result)
-            while rest:
-                rest = rest[os.write(channel, rest) :]
+            if not line.isspace():
+                write_all(channel, orjson.dumps(serving.answer(line, pool)) + b"\n")
     finally:
         pool.close()
     return 0
-
-
-def _job(line: bytes) -> object:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _private_channel() -> int:

@@ -1,90 +1,119 @@
 """Canonize JSON Lines: validate each record, transform it, validate what comes out, keep the order.
 
-cat input.jsonl | can transform run --meta transforms/email/gmail_to_canonical_v1.meta.yaml > output.jsonl
+  cat input.jsonl | can transform run --meta transforms/email/gmail_to_canonical_v1.meta.yaml > output.jsonl
+  can transform run email/gmail_to_canonical_v1 --input raw.jsonl --output canonical.jsonl --rejects rejects.jsonl
+
+A record that cannot be canonized is set aside and counted, and the next one goes on. A line that is not JSON at all
+ends the run with status 3: the input is not JSON Lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
+import itertools
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import transforms
-from lorchestra.components.canonizer.canonize import Policy, Runs, Write, canonize
-from lorchestra.components.canonizer.chunks import cut
+from lorchestra.components.canonizer import chunks
+from lorchestra.components.canonizer.arguments import add_transform, count, meta_path
+from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally, Write
+from lorchestra.components.canonizer.drafts import Draft, drafting, publish
+from lorchestra.components.canonizer.frames import Order, write_all
 from lorchestra.components.canonizer.pool import Pool
-from lorchestra.components.canonizer.serving import _opened
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("id", nargs="?", metavar="ID", help="a transform's name, found below --registry")
-    parser.add_argument("--meta", type=Path, help="a transform's metadata file")
-    parser.add_argument("--registry", type=Path, help="where ID is looked up (default: ./transforms)")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: beside the transform, or above)")
-    parser.add_argument("--input", type=Path, help="read this file, not stdin")
-    parser.add_argument("--output", type=Path, help="write this file, whole or not at all, not stdout")
-    parser.add_argument("--rejects", type=Path, help="write rejected records and why to this file")
-    parser.add_argument("--report", type=Path, help="write the counts to this file, as JSON")
-    parser.add_argument("--jobs", type=int, default=1, help="how many processes work (default: 1)")
-    parser.add_argument("--engine", help="jsonatapy or jlens (default: as the metadata says)")
-    parser.add_argument("--max-rejects", type=int, help="fail when more records are rejected")
-    parser.add_argument("--no-skip-invalid", action="store_true", help="fail at the first record that is rejected")
+    add_transform(parser)
+    files = parser.add_argument_group("files (born readable by their owner only, whole or not there at all)")
+    files.add_argument("--input", type=Path, metavar="FILE", help="read this, not stdin")
+    files.add_argument("--output", type=Path, metavar="FILE", help="write this, not stdout")
+    files.add_argument("--rejects", type=Path, metavar="FILE", help="where rejected records and the reasons go")
+    files.add_argument(
+        "--report", type=Path, metavar="FILE", help="where the counts go, as JSON; no content of a record"
+    )
+    some = parser.add_argument_group("which records")
+    some.add_argument("--document", action="store_true", help="the input is one JSON document, pretty-printed or not")
+    some.add_argument("--limit", type=count, metavar="N", help="the first N records only")
+    some.add_argument(
+        "--sample", type=count, metavar="N", help="N records drawn evenly, always the same, in their order"
+    )
+    strict = parser.add_argument_group("how")
+    strict.add_argument("--jobs", type=count, default=1, metavar="N", help="work in N processes (1)")
+    strict.add_argument("--max-rejects", type=int, metavar="N", help="fail when more than N records are rejected")
+    strict.add_argument("--no-skip-invalid", action="store_true", help="fail at the first rejected record")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it."""
+    """Canonize; the status is 0 also where records were rejected, unless more were than are allowed."""
     started = time.monotonic()
-    meta = _meta(arguments)
-    pool = Pool(arguments.jobs)
-    try:
-        identity = pool.prepare(
-            {
-                "meta": str(meta),
-                "schemas": str(arguments.schemas) if arguments.schemas else None,
-                "engine": arguments.engine,
-                "require_checksums": True,
-            }
-        )
-        with contextlib.ExitStack() as files:
-            write: Write = (
-                files.enter_context(private.replacing(arguments.output)).write if arguments.output else _print
-            )
-            aside: Write = (
-                files.enter_context(private.replacing(arguments.rejects)).write if arguments.rejects else lambda _: None
-            )
-            descriptor = files.enter_context(_opened(str(arguments.input))) if arguments.input else 0
-            name = arguments.input.name if arguments.input else "input"
-            policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
-            tally = canonize(pool, cut(descriptor, name), name, write, aside, Runs(1), policy, 0)
-        if arguments.report:
-            report = {
-                **tally.report(),
-                "transform": identity["transform"],
-                "duration_seconds": round(time.monotonic() - started, 3),
-            }
-            private.write(arguments.report, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-    finally:
-        pool.close()
+    _check(arguments)
+    schemas = str(arguments.schemas) if arguments.schemas else None
+    with contextlib.closing(Pool(max(arguments.jobs, 1))) as pool:
+        prepared = pool.prepare(Order(str(meta_path(arguments)), schemas, arguments.engine))
+        tally = _canonize(arguments, pool)
+    if arguments.report:
+        seconds = round(time.monotonic() - started, 3)
+        report = {**tally.report(), **prepared, "duration_seconds": seconds}
+        del report["key"]
+        private.write(arguments.report, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    _summarize(tally)
     return 0
 
 
-def _meta(arguments: argparse.Namespace) -> Path:
-    if (arguments.meta is None) == (arguments.id is None):
-        raise Failure(Code.USAGE, "say which transform: an ID or --meta, one of them")
-    if arguments.meta is not None:
-        path: Path = arguments.meta
-        return path
-    return transforms.find(arguments.registry or Path("transforms"), arguments.id)
+def _canonize(arguments: argparse.Namespace, pool: Pool) -> Tally:
+    policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
+    name = arguments.input.name if arguments.input else "stdin"
+    with contextlib.ExitStack() as files:
+        source = files.enter_context(chunks.opened(str(arguments.input))) if arguments.input else 0
+        paths = [path for path in (arguments.rejects, arguments.output) if path]
+        drafts = {draft.path: draft for draft in files.enter_context(drafting(*paths))}
+        rejects = drafts.get(arguments.rejects)
+        work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
+        try:
+            tally = work.feed(_records(arguments, source, name), name)
+        except Failure as failure:
+            # What was refused is what the user will want to look at.
+            if rejects and failure.code is Code.TOO_MANY_REJECTS:
+                publish([rejects])
+            raise
+        publish(list(drafts.values()))
+    return tally
 
 
-def _print(part: bytes) -> None:
-    rest = memoryview(part)
-    while rest:
-        rest = rest[os.write(1, rest) :]
+def _records(arguments: argparse.Namespace, source: int, name: str) -> Iterator[chunks.Chunk]:
+    records = chunks.document(source, name) if arguments.document else chunks.cut(source, name)
+    if arguments.limit is not None:
+        records = itertools.islice(chunks.singles(records), arguments.limit)
+    return chunks.sample(records, arguments.sample) if arguments.sample is not None else records
+
+
+def _writer(output: Draft | None) -> Write:
+    return output.write if output else lambda part: write_all(1, part)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    files = [path.absolute() for key in ("output", "rejects", "report") if (path := getattr(arguments, key))]
+    if len(set(files)) < len(files):
+        raise Failure(Code.USAGE, "--output, --rejects and --report are different files")
+
+
+def _summarize(tally: Tally) -> None:
+    counts: dict[str, Any] = {
+        "rejected": tally.rejected,
+        "dropped by the transform": tally.dropped,
+        "with integers beyond 2^53, which lose digits": tally.inexact_integers,
+    }
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    if told:
+        sys.stderr.write(f"can: {tally.records_in} records in, {tally.records_out} out; {told}\n")
+        for why, number in sorted(tally.rejected_by.items()):
+            sys.stderr.write(f"  {number:>8} {why}\n")

@@ -30,13 +30,17 @@ _PLACES: Mapping[str, _Place] = {
 NAMES = tuple(_PLACES)
 
 
+def mentioned(source: str) -> list[str]:
+    """The names, without `$`, of the host functions that a source mentions."""
+    return [name for name in _PLACES if re.search(rf"\${name}\b", source)]
+
+
 def used_by(source: str) -> tuple[str, Mapping[str, Callable[..., Any]]]:
     """The source to compile and the functions to register for it, by name without `$`."""
     functions: dict[str, Callable[..., Any]] = {}
     prelude = []
-    for name, place in _PLACES.items():
-        if not re.search(rf"\${name}\b", source):
-            continue
+    for name in mentioned(source):
+        place = _PLACES[name]
         function = getattr(import_module(f"{__name__}.{place.module}"), place.function)
         functions[f"{name}_" if place.parameters else name] = function
         if place.parameters:

@@ -1,0 +1,51 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure
+
+REGISTRY = Path("transforms")
+
+
+def add_transform(parser: argparse.ArgumentParser) -> None:
+    """Which transform: by name and registry, or by its metadata file."""
+    which = parser.add_argument_group("which transform")
+    which.add_argument(
+        "id", nargs="?", metavar="ID", help="its name, as email/gmail_to_canonical_v1 or …@1.0.0, …@latest"
+    )
+    add_registry(which)
+    which.add_argument("--meta", type=Path, metavar="FILE", help="its metadata file, in place of ID")
+    which.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+    )
+    which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (what the metadata says)")
+
+
+def add_registry(parser: argparse._ActionsContainer) -> None:
+    """Where transforms are looked up."""
+    parser.add_argument(
+        "--registry", type=Path, default=REGISTRY, metavar="DIR", help="where ID is found (./transforms)"
+    )
+
+
+def meta_path(arguments: argparse.Namespace) -> Path:
+    """The metadata file that the arguments name. Raises Failure(USAGE | TRANSFORM_MISSING)."""
+    if (arguments.meta is None) == (arguments.id is None):
+        raise Failure(Code.USAGE, "say which transform: an ID or --meta, one of them")
+    if arguments.meta is not None:
+        path: Path = arguments.meta
+        return path
+    from lorchestra.components.canonizer import transforms
+
+    return transforms.find(arguments.registry, arguments.id)
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number

@@ -1,0 +1,38 @@
+"""One transform: what it is called, what it leads from and to, and the digests of what it is made of."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lorchestra.components.canonizer import functions, transforms
+from lorchestra.components.canonizer.arguments import add_transform, meta_path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_transform(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    transform = transforms.load(meta_path(arguments), require_checksum=False)
+    meta = transform.meta
+    sound = "as in the metadata" if transform.sound else "NOT as in the metadata"
+    facts = {
+        "id": transform.id,
+        "version": meta.version,
+        "status": str(meta.document.get("status", "")),
+        "engine": arguments.engine or meta.engine,
+        "from": meta.from_schema,
+        "accepts": meta.from_schema_range or "",
+        "to": meta.to_schema,
+        "metadata": str(transform.meta_path),
+        "spec": str(transform.spec_path),
+        "sha256": f"{transform.spec_sha256} ({sound})",
+        "host functions": " ".join(f"${name}" for name in functions.mentioned(transform.spec)),
+    }
+    for key, value in facts.items():
+        if value:
+            sys.stdout.write(f"{key:<15} {value}\n")
+    return 0

@@ -1,0 +1,73 @@
+"""From a metadata file to a converter: read, check, compile; and whether what was compiled is still what lies there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.canonizer import engines, functions, transforms
+from lorchestra.components.canonizer.converter import Converter
+from lorchestra.components.canonizer.engines import Engine, Evaluate, SyntaxFault
+from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.schemas import Schemas
+from lorchestra.components.canonizer.transforms import Transform
+
+
+class Prepared(NamedTuple):
+    """A converter, what it is, and the SHA-256 of every file that it was made of."""
+
+    converter: Converter
+    identity: dict[str, Any]
+    files: Mapping[Path, str]
+
+
+def prepare(order: Order) -> Prepared:
+    """Read and compile a transform with its schemas. Raises Failure with a code of the registry, or USAGE."""
+    meta_path = Path(order.meta)
+    transform = transforms.load(meta_path, require_checksum=order.require_checksum)
+    schemas = Schemas(Path(order.schemas) if order.schemas else transforms.schemas_of(meta_path))
+    before = schemas.validator(transform.meta.from_schema)
+    after = schemas.validator(transform.meta.to_schema)
+    engine = engines.load(order.engine or transform.meta.engine)
+    told = {
+        "id": transform.id,
+        "version": transform.meta.version,
+        "spec_sha256": transform.spec_sha256,
+        "meta_sha256": transform.meta_sha256,
+        "from_schema": str(before.schema.key),
+        "from_schema_sha256": before.schema.sha256,
+        "to_schema": str(after.schema.key),
+        "to_schema_sha256": after.schema.sha256,
+    }
+    files = {transform.meta_path: transform.meta_sha256, transform.spec_path: transform.spec_sha256, **schemas.files()}
+    identity = {
+        "key": hashlib.sha256(repr((order, sorted(files.items()))).encode()).hexdigest(),
+        "transform": told,
+        "engine": engine.NAME,
+        "engine_version": engine.version(),
+    }
+    return Prepared(Converter(before, compiled(engine, transform), after), identity, files)
+
+
+def is_current(prepared: Prepared) -> bool:
+    """Whether the files that a converter was made of still hold the same bytes."""
+    try:
+        return all(
+            hashlib.sha256(transforms.read_bytes(path)).hexdigest() == sha256 for path, sha256 in prepared.files.items()
+        )
+    except Failure:
+        return False
+
+
+def compiled(engine: Engine, transform: Transform) -> Evaluate:
+    """A transform's spec, ready to evaluate. Raises Failure(TRANSFORM_INVALID)."""
+    source, used = functions.used_by(transform.spec)
+    try:
+        engine.compile(transform.spec, {})  # by itself: what stands around it must not make it whole
+        return engine.compile(source, used)
+    except SyntaxFault:
+        pass
+    raise Failure(Code.TRANSFORM_INVALID, f"{transform.spec_path}: not a JSONata expression")
