@@ -25,6 +25,16 @@ KINDS: dict[str, Callable[[Draw, int], dict[str, Any]]] = {
     "dataverse-sessions": dataverse.session,
     "google-forms-responses": forms.response,
 }
+_ABOUT = f"""\
+Write synthetic raw extracts: one file a day, {{name}}-{{date}}.jsonl, one JSON object a line, as the source's own API
+gives it. The same arguments give the same bytes, and a day's file does not depend on the other days. People and
+addresses are invented; files are readable by their owner only.
+
+KIND is one of:
+  {f"{chr(10)}  ".join(KINDS)}"""
+_EXAMPLE = """\
+example:
+  lorchestra-sample gmail-messages --name gmail-messages-acct1 --output phi-data/raw --start 20251110 --days 3"""
 _CANARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{3,63}")
 _LINES_A_WRITE = 500
 
@@ -79,13 +89,12 @@ def _days(start: str, many: int) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lorchestra-sample",
-        description="Write synthetic raw extracts, one file a day: {name}-{date}.jsonl, one JSON object a line, in the"
-        " format of the source's own API. The same arguments give the same bytes, and a day's file does not depend on"
-        " the other days. People and addresses are invented; files are readable by their owner only.",
-        epilog="example: lorchestra-sample gmail-messages --name gmail-messages-acct1 --output phi-data/raw"
-        " --start 20251110 --days 3",
+        description=_ABOUT,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help="what to write, see above")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="made, private, when it is missing")
     parser.add_argument("--name", type=_source, metavar="SOURCE", help="the source's name (KIND-sample)")
     parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (%(default)s)")
