@@ -39,6 +39,7 @@ class Job(NamedTuple):
     skip_invalid: bool
     require_checksums: bool
     max_rejects: int | None
+    recipe: dict[str, str] | None
 
 
 def answer(line: bytes, pool: Pool) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def _canonize(job: Job, pool: Pool) -> Tally:
             "rejects": None if rejects.empty else _told(rejects, job, work.total.rejected),
             "inputs": inputs,
             "settings": {"skip_invalid": job.skip_invalid, "require_checksums": job.require_checksums},
+            **({} if job.recipe is None else {"recipe": job.recipe}),
             "canonizer": {"name": "can", "version": __version__, **engine},
         }
         lineage.write(orjson.dumps(told) + b"\n")
@@ -121,7 +123,10 @@ def _job(fields: dict[str, Any]) -> Job:
         skip_invalid=_taken(fields, "skip_invalid", bool, True),
         require_checksums=_taken(fields, "require_checksums", bool, True),
         max_rejects=_taken(fields, "max_rejects", int, None),
+        recipe=_taken(fields, "recipe", dict, None),
     )
+    if job.recipe is not None and not all(isinstance(text, str) for text in job.recipe.values()):
+        raise Failure(Code.USAGE, "recipe: text by name")
     if len({job.output, job.rejects, job.lineage}) < 3:
         raise Failure(Code.USAGE, "output, rejects and lineage are three files")
     return job

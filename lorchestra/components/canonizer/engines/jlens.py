@@ -17,6 +17,7 @@ from lorchestra.components.canonizer.engines import (
     SyntaxFault,
     rule_of,
 )
+from lorchestra.components.canonizer.rules import Rule
 
 NAME = "jlens"
 _LONGEST_STRING = 256 * 1024 * 1024
@@ -51,7 +52,9 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
             return result
         except (jlens.JlensError, ValueError, TypeError) as error:
             code = getattr(error, "code", None)
-            rule = rule_of(code if isinstance(code, str) else str(error))
+            # One code for two bounds of its own; which one is said in words alone.
+            sized = code == "U1001" and "size limit" in str(error)
+            rule = Rule.SIZE_LIMIT if sized else rule_of(code if isinstance(code, str) else str(error))
         raise EvaluationFault(rule)
 
     return evaluate
