@@ -1,9 +1,13 @@
-"""`vector-projector`: arguments, and which command they mean. Each verb is a module of `commands`, imported when asked for."""
+"""`vector-projector`: arguments, and which command they mean.
+
+Each verb is a module of `commands`, imported when it is asked for.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +22,9 @@ _VERBS = {
     "list": "list the objects of a type, newest first",
     "search": "find objects by the words in them",
     "query": "read-only SQL over the objects",
+    "verify": "prove every object and every row",
+    "repair": "rebuild the database from the objects alone",
+    "purge": "remove objects without a trace",
     "stats": "what the store holds",
 }
 
@@ -28,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _body(argv: list[str]) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser(argv).parse_args(argv)
     command = importlib.import_module(f"lorchestra.components.projector.commands.{options.verb}")
     status: int = command.run(options)

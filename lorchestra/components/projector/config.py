@@ -78,7 +78,9 @@ def _faults(said: Any) -> list[tuple[tuple[str, ...], str]]:
 def _policy_faults(value: Any) -> list[tuple[tuple[str, ...], str]]:
     if not isinstance(value, dict):
         return [(("on_change",), "must map types to revise or skip")]
-    faults = [(("on_change", kind), "not the name of a type") for kind in value if not names.is_type(kind)]
+    faults: list[tuple[tuple[str, ...], str]] = [
+        (("on_change", kind), "not the name of a type") for kind in value if not names.is_type(kind)
+    ]
     return faults + [
         (("on_change", kind), f"must be one of {', '.join(ON_CHANGE)}")
         for kind, policy in value.items()

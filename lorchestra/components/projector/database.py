@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -23,8 +24,7 @@ _BUSY_MS = 10_000
 
 def open_writer(store: Store) -> apsw.Connection:
     """The database for the holder of the lock, created where there is none. Raises Failure(STORE_DAMAGED)."""
-    new = not store.database.exists()
-    if new:
+    if not store.database.exists():
         private.create(store.database).close()  # born private; WAL and shm inherit its mode
     connection = _connect(store, apsw.SQLITE_OPEN_READWRITE)
     connection.pragma("journal_mode", "wal")
@@ -33,8 +33,23 @@ def open_writer(store: Store) -> apsw.Connection:
     connection.pragma("foreign_keys", "off")  # rows of one batch refer to each other; `verify` looks at all of them
     connection.pragma("cache_size", -64_000)
     if connection.pragma("user_version") == 0:
+        _refuse_lost(store)
         _create(connection)
     _check_version(store, connection)
+    return connection
+
+
+def create_beside(path: Path) -> apsw.Connection:
+    """A new database that nobody else looks at yet: quick to fill, durable only when its file is synced."""
+    path.unlink(missing_ok=True)
+    private.create(path).close()
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.pragma("temp_store", "memory")
+    connection.pragma("secure_delete", "on")  # or merged pages of the full text would keep words that were purged
+    connection.pragma("journal_mode", "off")
+    connection.pragma("synchronous", "off")
+    connection.pragma("cache_size", -64_000)
+    _create(connection)
     return connection
 
 
@@ -87,6 +102,14 @@ def _connect(store: Store, flags: int) -> apsw.Connection:
     except (apsw.NotADBError, apsw.CorruptError):
         pass
     raise Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+
+
+def _refuse_lost(store: Store) -> None:
+    """An empty database beside objects is a lost one: filling it anew would make all of them foreign."""
+    if any(store.objects.iterdir()):
+        raise Failure(
+            Code.STORE_DAMAGED, f"{store.database}: lost, but there are objects", advice="Run: vector-projector repair"
+        )
 
 
 def _create(connection: apsw.Connection) -> None:

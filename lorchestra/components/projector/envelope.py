@@ -48,7 +48,10 @@ class Envelope(NamedTuple):
 
 
 def seal(name: ObjectName, schema: str, rules: str, file: str, line: int, fingerprint: bytes, record: bytes) -> Sealed:
-    """The content of an object's file. `rules` and `record` are JSON; every other text obeys a grammar without quotes."""
+    """The content of an object's file.
+
+    `rules` and `record` are JSON as it is; every other text obeys a grammar without quotes.
+    """
     head = (
         f'{{"format":"{FORMAT}","type":"{name.type}","id":"{name.id.hex().upper()}","revision":{name.revision},'
         f'"schema":"{schema}","rules":{rules},"file":"{file}","line":{line},'

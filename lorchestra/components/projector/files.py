@@ -19,7 +19,7 @@ _UNKNOWN = (None, 0, "", b"")
 
 
 def settings(config: Config, kind: str, schemas: Iterable[str], judges: Judges) -> str:
-    """All that decides, beside its bytes, what a file becomes: policy, full text, and its schemas with their digests."""
+    """All that decides, beside its bytes, what a file becomes: policy, full text, its schemas and their digests."""
     said = {
         "on_change": config.policy(kind),
         "full_text": config.full_text,
@@ -73,8 +73,8 @@ def save(
 ) -> None:
     """Remember a file that was read."""
     row = (tables.file(source.name), source.name, tables.type(source.type), source.date, *source.signature)
-    insert = f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 13)})"
-    connection.execute(insert, (*row, digest, said, records, rejected, 0))
+    insert = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+    connection.execute(insert, (*row, digest, said, records, rejected))
 
 
 def forget(connection: apsw.Connection, gone: Iterable[int]) -> Counter[str]:

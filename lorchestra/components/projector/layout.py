@@ -6,7 +6,8 @@ objects/AA/BC/{type}_{id}.purged      a tombstone: it was purged and must not co
 registry/{type}.json                  what the store holds of a type
 rejects/{type}-{date}.jsonl           records that failed their schema, with the reason
 metadata.db                           the index, derived from the objects
-journal, lock, backups/               the intent of a run under way, the writers' lock, former databases
+journal, purging, lock                the intents of a pull and of a purge under way; the writers' lock
+backups/, quarantine/                 databases from before a migration; objects that `repair` found broken
 """
 
 from __future__ import annotations
@@ -54,6 +55,14 @@ class Store(NamedTuple):
     @property
     def journal(self) -> Path:
         return self.root / "journal"
+
+    @property
+    def purging(self) -> Path:
+        return self.root / "purging"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.root / "quarantine"
 
     @property
     def lock(self) -> Path:

@@ -16,6 +16,7 @@ from lorchestra.components.projector.rows import CURRENT, FORMER, RETIRED
 STATES = {CURRENT: "current", FORMER: "former", RETIRED: "retired"}
 COLUMNS = "object.no, type.name, object.id, object.revision, object.state, object.time, object.sha256, object.bytes"
 JOINS = "JOIN reading ON reading.no = object.reading JOIN type ON type.no = reading.type"
+SELECT = f"SELECT {COLUMNS} FROM object {JOINS}"  # noqa: S608 - constants
 _PREFIX = re.compile("[0-9A-Fa-f]{4,32}")
 
 
@@ -43,15 +44,19 @@ def revisions(connection: apsw.Connection, text: str) -> list[Found]:
     if not _PREFIX.fullmatch(text):
         raise Failure(Code.USAGE, "an id is 32 hexadecimal digits, or the first 4 or more of them")
     low, high = (bytes.fromhex(text.ljust(2 * ID_BYTES, digit)) for digit in "0F")
-    query = (
-        f"SELECT {COLUMNS} FROM object {JOINS} WHERE object.id BETWEEN ? AND ? ORDER BY object.id, revision LIMIT 1000"
-    )
+    query = f"{SELECT} WHERE object.id BETWEEN ? AND ? ORDER BY object.id, revision LIMIT 1000"
     matches = [found(row) for row in database.rows(connection, query, (low, high))]
     if not matches:
         raise Failure(Code.MISSING, "no object has this id", advice="See: vector-projector list TYPE")
     if matches[0].name.id != matches[-1].name.id:
         raise Failure(Code.USAGE, "more than one id begins so", advice="Give more digits.")
     return matches
+
+
+def revisions_of(connection: apsw.Connection, identity: bytes) -> list[Found]:
+    """All revisions of an object, oldest first; none where it is not there."""
+    query = f"{SELECT} WHERE object.id = ? ORDER BY revision"
+    return [found(row) for row in database.rows(connection, query, (identity,))]
 
 
 def chosen(matches: Sequence[Found], revision: int | None) -> Found:

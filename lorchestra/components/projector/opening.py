@@ -12,7 +12,7 @@ import apsw
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import database, journal
+from lorchestra.components.projector import database, journal, purge
 from lorchestra.components.projector.layout import Store
 
 
@@ -39,6 +39,7 @@ def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> It
         connection = database.open_writer(store)
         try:
             journal.recover(store, connection)
+            purge.finish(store, connection)
             private.sweep(store.root)
             private.sweep(store.root / "rejects")
             private.sweep(store.root / "registry")

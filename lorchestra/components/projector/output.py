@@ -55,13 +55,22 @@ def moment(milliseconds: int | None) -> str:
 
 
 def visible(text: str) -> str:
-    """A text with its control characters escaped."""
-    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    """A text with its control characters escaped, as JSON would: in a JSON text they mean the same as before."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def visible_lines(text: str) -> str:
     """As `visible`, for a text that is laid out in lines."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def write_raw(stream: TextIO, line: bytes) -> None:
+    """Write a record's own bytes; to a terminal, with its control characters escaped."""
+    if stream.isatty():
+        stream.write(visible(line.decode()) + "\n")
+        return
+    stream.flush()
+    stream.buffer.write(line + b"\n")
 
 
 def write(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
@@ -100,10 +109,11 @@ def _jsonl(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def _object(columns: Sequence[str], row: Sequence[Any]) -> str:
     named = dict(zip(columns, row, strict=True))
-    return orjson.dumps(named, default=_plain).decode()
+    return visible(orjson.dumps(named, default=_plain).decode())
 
 
 def _csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_plain(value) if value is not None else "" for value in row] for row in rows)
+    shown = visible if stream.isatty() else str
+    writer.writerows(["" if value is None else shown(_plain(value)) for value in row] for row in rows)

@@ -1,6 +1,7 @@
 """`registry/{type}.json`: what the store holds of a type, readable without a database.
 
-Derived from it, never read back. A summary, so that it stays below a kilobyte at a million objects; up to 10,000 the ids stand in it.
+Derived from it, never read back. A summary, so that it stays below a kilobyte at a million objects; up to 10,000 the
+ids stand in it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
+from lorchestra.base import names
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.canonical import Record
@@ -81,6 +82,14 @@ class Tables:
         executemany("INSERT INTO fulltext (rowid, title, body) VALUES (?, ?, ?)", self._words)
         self._objects, self._words, self._columns = [], [], {}
 
+    def save_unread_files(self) -> None:
+        """Rows for the files that are only known by name: they do not look like any file, and will be read again."""
+        for name, no in self._files.items():
+            parsed = names.parse_canonical(name)
+            assert parsed is not None
+            row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0, 0)
+            self._connection.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+
     def _reading(self, kind: int, how: Reading) -> tuple[int, str]:
         """The number of a reading's row, and the statement that inserts the columns of its records."""
         key = (how.uri, kind)
@@ -102,7 +111,8 @@ class Tables:
             if name not in columns:
                 columns[name] = self._add_column(kind, name, len(columns) + 1, how)
         targets = ", ".join(["object", *(f"c{columns[name]}" for name in how.columns)])
-        return f"INSERT INTO fields_{kind} ({targets}) VALUES ({', '.join('?' * (len(how.columns) + 1))})"
+        values = ", ".join("?" * (len(how.columns) + 1))
+        return f"INSERT INTO fields_{kind} ({targets}) VALUES ({values})"  # noqa: S608 - numbers
 
     def _add_column(self, kind: int, name: str, no: int, how: Reading) -> int:
         self._connection.execute("INSERT INTO field VALUES (?, ?, ?, ?)", (kind, no, name, is_lazy(name, how.rules)))

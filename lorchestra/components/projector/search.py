@@ -50,7 +50,8 @@ def match(words: str) -> str:
 
     Every word is quoted, so that no sign in it has a meaning of its own.
     """
-    wanted, unwanted = [], []
+    wanted: list[str] = []
+    unwanted: list[str] = []
     for minus, phrase, word in _WORD.findall(words.replace("\0", " ")):
         star = "*" if word.endswith("*") else ""
         text = phrase or word.rstrip("*").replace('"', " ")
@@ -107,7 +108,8 @@ def results(store: Store, page: Sequence[Found], match: str) -> list[Result]:
     return [Result(found, titles[number], snippets.get(number, "")) for number, found in enumerate(page)]
 
 
-_QUERY = f"SELECT {lookup.COLUMNS} FROM fulltext JOIN object ON object.no = fulltext.rowid {lookup.JOINS} " + (
+_QUERY = (
+    f"SELECT {lookup.COLUMNS} FROM fulltext JOIN object ON object.no = fulltext.rowid {lookup.JOINS} "  # noqa: S608
     "WHERE fulltext MATCH ? AND ({}) AND (object.state = 0 OR ?) {}"
 )
 

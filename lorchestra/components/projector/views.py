@@ -1,10 +1,11 @@
 """The views that `query` offers: one a type with a column for each property of its schemas.
 
-    email           the current objects: _id, _revision, _schema, _state, _time, _file, _line, the properties, _record, _no
+    email           the current objects: _id, _revision, _schema, _state, _time, _file, _line, the properties, _record,
+                    and _no, by which full text is joined: _no IN (SELECT rowid FROM fulltext('word'))
     email_history   all revisions of all objects
 
-Short properties are columns of the database; long texts, and the whole record as `_record`, are read from the object when
-a query asks for them. A property whose name differs from another's only in case gets a number: "From", "from_2".
+Short properties are columns of the database; long texts, and the whole record as `_record`, are read from the object
+when a query asks for them. A property whose name differs from another's only in case gets a number: "From", "from_2".
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class View(NamedTuple):
 def create(store: Store, connection: apsw.Connection) -> list[View]:
     """Create the views for this connection alone, as temporary ones."""
     _register(store, connection)
+    read_only = connection.pragma("query_only")
     connection.pragma("query_only", "off")  # which would forbid temporary views too
     made = []
     for no, kind in database.rows(connection, "SELECT no, name FROM type ORDER BY name"):
@@ -49,7 +51,7 @@ def create(store: Store, connection: apsw.Connection) -> list[View]:
         for name, condition in ((kind, " AND object.state = 0"), (f"{kind}_history", "")):
             connection.execute(f"CREATE TEMP VIEW IF NOT EXISTS {quoted(name)} AS {source}{condition}")
             made.append(View(name, tuple(columns)))
-    connection.pragma("query_only", "on")
+    connection.pragma("query_only", read_only)
     return made
 
 
@@ -96,11 +98,12 @@ def _register(store: Store, connection: apsw.Connection) -> None:
         found: dict[str, Any] = orjson.loads(record(kind, identity, revision))
         return found
 
-    def lazy_record(kind: Any, identity: Any, revision: Any) -> str:
-        return record(kind, identity, revision).decode()
+    def lazy_record(*name: Any) -> str:
+        return record(*name).decode()
 
-    def lazy_property(kind: Any, identity: Any, revision: Any, name: Any) -> Any:
-        return as_column(parsed(kind, identity, revision).get(name))
+    def lazy_property(*arguments: Any) -> Any:
+        *name, field = arguments
+        return as_column(parsed(*name).get(field))
 
     connection.create_scalar_function("lazy_record", lazy_record, 3, deterministic=True)
     connection.create_scalar_function("lazy_property", lazy_property, 4, deterministic=True)

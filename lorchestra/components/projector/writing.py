@@ -115,7 +115,7 @@ class Writer:
             self.touched.add(record.id)
         self.counts["revised" if versions else "inserted"] += 1
         versions.append(version)
-        new.append(_New(version, source, record, _day(source, record)))
+        new.append(_New(version, source, record, day(source.name, record.time)))
         return version
 
     def _write_new(self, new: list[_New]) -> None:
@@ -162,8 +162,9 @@ def _row(item: _New, seal: tuple[bytes, int]) -> Row:
     return Row(item.version.no, item.source.type, item.version.revision, item.record, *seal)
 
 
-def _day(source: Source, record: Record) -> int:
-    """The day that a record belongs to, as a proleptic ordinal; without a moment, the day of its file."""
-    if record.time is None:
-        return date(int(source.date[:4]), int(source.date[4:6]), int(source.date[6:])).toordinal()
-    return min(max(_EPOCH_DAY + record.time // _DAY_MS, 1), _LAST_DAY - 1)
+def day(file: str, time: int | None) -> int:
+    """The day that a record belongs to, as a proleptic ordinal; without a moment, the day of its canonical file."""
+    if time is None:
+        said = file.removesuffix(".jsonl")[-8:]
+        return date(int(said[:4]), int(said[4:6]), int(said[6:])).toordinal()
+    return min(max(_EPOCH_DAY + time // _DAY_MS, 1), _LAST_DAY - 1)

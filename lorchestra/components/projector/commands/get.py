@@ -46,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
 def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> None:
     envelope = objects.read(opened.store, found.name)
     if options.raw:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(envelope.record + b"\n")
+        output.write_raw(sys.stdout, envelope.record)
         return
     content: Any = envelope.parsed()
     if options.envelope:

@@ -44,10 +44,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _prepare(connection: apsw.Connection, sql: str) -> list[str]:
-    """The columns of a query, without running it. What is wrong is told in SQLite's words: so far, no record was seen."""
-    import apsw.ext  # noqa: PLC0415
+    """The columns of a query, without running it.
 
-    connection.authorizer = _authorize
+    What is wrong with it is told in SQLite's own words: so far, no record was seen.
+    """
+    import apsw.ext
+
+    connection.set_authorizer(_authorize)
     try:
         found = apsw.ext.query_info(connection, sql)
     except apsw.AuthError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from lorchestra.components.projector import config, opening, output, registry
+from lorchestra.components.projector import config, database, opening, output, registry
 from lorchestra.components.projector.layout import Store
 
 _COLUMNS = ("type", "objects", "former_revisions", "retired", "bytes", "first_day", "last_day", "files", "rejected")
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     with opening.for_reading(Store(config.resolve(options).store)) as opened:
         rows = [
             _row(opened.connection, no, kind)
-            for no, kind in opened.connection.execute("SELECT no, name FROM type ORDER BY name").fetchall()
+            for no, kind in database.rows(opened.connection, "SELECT no, name FROM type ORDER BY name")
         ]
     output.write(sys.stdout, _COLUMNS, rows, options.format)
     return 0
@@ -33,5 +33,5 @@ def run(options: argparse.Namespace) -> int:
 def _row(connection: apsw.Connection, no: int, kind: str) -> tuple[Any, ...]:
     summary = registry.describe(connection, no, kind, most_ids=-1)
     query = "SELECT count(*), coalesce(sum(rejected), 0) FROM file WHERE type = ?"
-    summary["files"], summary["rejected"] = connection.execute(query, (no,)).fetchone()
+    summary["files"], summary["rejected"] = database.rows(connection, query, (no,))[0]
     return tuple(summary[name] for name in _COLUMNS)

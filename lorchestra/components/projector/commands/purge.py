@@ -1,0 +1,99 @@
+"""`vector-projector purge`: remove objects without a trace, and prove it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector import config, database, lookup, opening, origin, output, proof, purge, registry
+from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector.lookup import Found
+from lorchestra.components.projector.opening import Opened
+
+_COLUMNS = ("id", "type", "revision", "canonical_file", "canonical_line", "raw_file", "raw_line")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an object's id, or the first digits of it")
+    parser.add_argument("--subject", metavar="KEY=VALUE", help="all objects with this value; `-` reads it from stdin")
+    parser.add_argument("--input", type=Path, metavar="DIR", help="where the canonical files lie")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    output.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List what goes and the files that still hold it; ask; remove; prove."""
+    key, value = _subject(options)
+    with opening.for_writing(Store(config.resolve(options).store)) as opened:
+        matches = _matches(opened, options.ids, key, value)
+        _write_places(opened, matches, options)
+        if options.dry_run:
+            return 0
+        if not options.yes:
+            _ask(len({found.name.id for found in matches}))
+        _purge(opened, matches, key, value)
+    return 0
+
+
+def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
+    store, connection = opened
+    evidence = proof.take(store, matches)
+    purge.purge(store, connection, {found.name.id for found in matches})
+    rejects = purge.clean_rejects(store, lambda record: bool(key) and str(record.get(key)) == value)
+    unfinished = {
+        path.stem for path in store.registry("x").parent.glob("*.json") if b'"holds": null' in path.read_bytes()
+    }
+    registry.write(store, connection, unfinished)
+    proven = proof.prove(store, connection, evidence)
+    if proven.traces:
+        raise Failure(Code.STORE_DAMAGED, f"removed, but traces remain in: {', '.join(proven.traces)}",
+                      advice="Run: vector-projector compact, then the purge again.")  # fmt: skip
+    objects = len({found.name.id for found in matches})
+    sys.stderr.write(
+        f"vector-projector: {objects} objects removed, {len(matches)} revisions, {rejects} rejected records; "
+        f"{proven.searched} marks of them searched for in the store's bytes, none found\n"
+        "  The canonical and raw files above still hold them: remove them there too.\n"
+    )
+
+
+def _subject(options: argparse.Namespace) -> tuple[str, str]:
+    if bool(options.ids) == bool(options.subject):
+        raise Failure(Code.USAGE, "either IDs or --subject KEY=VALUE is needed")
+    said = sys.stdin.readline().rstrip("\n") if options.subject == "-" else options.subject or ""
+    key, equals, value = said.partition("=")
+    if options.subject and not (key and equals and value):
+        raise Failure(Code.USAGE, "--subject is not KEY=VALUE")
+    return key, value
+
+
+def _matches(opened: Opened, ids: list[str], key: str, value: str) -> list[Found]:
+    found = {match.name.id for text in ids for match in lookup.revisions(opened.connection, text)}
+    if key:
+        found |= purge.subject(opened.store, opened.connection, key, value)
+    if not found:
+        raise Failure(Code.MISSING, "no object has this value", advice="See: vector-projector query --views")
+    return [match for each in sorted(found) for match in lookup.revisions_of(opened.connection, each)]
+
+
+def _write_places(opened: Opened, matches: list[Found], options: argparse.Namespace) -> None:
+    directory = options.input or Path(database.get_meta(opened.connection, "input", "."))
+    rows: list[tuple[Any, ...]] = []
+    for found in matches:
+        identity = (found.name.id.hex().upper(), found.name.type, found.name.revision)
+        places = origin.places(opened.connection, found, directory)
+        rows += [(*identity, *place[1:]) for place in places] or [(*identity, None, None, None, None)]
+    output.write(sys.stdout, _COLUMNS, rows, options.format)
+
+
+def _ask(objects: int) -> None:
+    if not sys.stdin.isatty():
+        raise Failure(Code.USAGE, "nobody is there to ask", advice="Give --yes, or first --dry-run.")
+    sys.stderr.write(f"Remove these {objects} objects for good? Type purge: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != "purge":
+        raise Failure(Code.USAGE, "nothing was removed", advice="")

@@ -1,0 +1,40 @@
+"""`vector-projector repair`: rebuild the database and the registry files from the objects alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lorchestra.base import private
+from lorchestra.components.projector import config, database, opening, registry
+from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector.repair import Repair
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas, for the columns of the views")
+    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Rebuild and tell what was found."""
+    settings = config.resolve(options)
+    store = Store(settings.store)
+    opening.check(store)
+    held = private.lock(store.lock, wait=options.wait)
+    work = Repair(store, settings)
+    connection = work.run()
+    try:
+        kinds = [kind for _, kind in database.rows(connection, "SELECT no, name FROM type")]
+        registry.write(store, connection, kinds)
+    finally:
+        connection.close()
+        private.unlock(held)
+    sys.stderr.write(
+        f"vector-projector: {work.counts['objects']} objects, {work.counts['set_aside']} broken or foreign files "
+        "set aside\n"
+        "  Run vector-projector pull: it reads every canonical file again and brings back what is missing.\n"
+    )
+    return 0

@@ -1,0 +1,126 @@
+"""Removing objects without a trace, and proving it.
+
+In this order: a durable intent; tombstones; one transaction over rows, full text, columns and holdings; the object
+files; lines of reject files that would be the same objects; former databases; the write-ahead log cut to nothing. A
+killed purge is finished by the next writer. Then the proof: the store's bytes are searched for what was removed.
+
+The full text forgets words only when it is given the very text that it once took in, which is why an object is read
+before it is removed, by the rules under which it was written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from typing import Any
+
+import apsw
+import orjson
+
+from lorchestra.base import private
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector import database, identity, layout, lookup, objects, reading, tombstone, views
+from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector.lookup import Found
+from lorchestra.components.projector.reading import Rules
+
+
+def subject(store: Store, connection: apsw.Connection, key: str, wanted: str) -> set[bytes]:
+    """The ids of all objects of which any revision has this value in a property, alone or anywhere inside of it."""
+    ids: set[bytes] = set()
+    for view in views.create(store, connection):
+        if not view.name.endswith("_history") or key not in view.columns:
+            continue
+        column = views.quoted(key)
+        query = f"""SELECT _id FROM {views.quoted(view.name)} WHERE CAST({column} AS TEXT) = ? OR (
+            json_valid({column}) AND EXISTS (SELECT 1 FROM json_tree({column}) WHERE CAST(atom AS TEXT) = ?))"""  # noqa: S608
+        ids.update(bytes.fromhex(text) for (text,) in database.rows(connection, query, (wanted, wanted)))
+    return ids
+
+
+def purge(store: Store, connection: apsw.Connection, ids: Collection[bytes]) -> None:
+    """Remove these objects, with all their revisions. Raises Failure(STORE_DAMAGED) where one cannot be read."""
+    kinds = {found.name.id: found.name.type for each in ids for found in lookup.revisions_of(connection, each)}
+    intent = "".join(f"{kind} {each.hex().upper()}\n" for each, kind in sorted(kinds.items()))
+    private.write(store.purging, intent.encode("ascii"))
+    finish(store, connection)
+
+
+def finish(store: Store, connection: apsw.Connection) -> None:
+    """Do what a purge intended; nothing where none is under way. Call it under the lock."""
+    try:
+        lines = store.purging.read_bytes().decode("ascii").splitlines()
+    except FileNotFoundError:
+        return
+    kinds = {bytes.fromhex(digits): kind for kind, _, digits in (line.partition(" ") for line in lines)}
+    for each, kind in kinds.items():
+        tombstone.write(store, kind, each)
+    _delete_rows(store, connection, kinds)
+    for each in kinds:
+        _delete_files(store, each)
+    clean_rejects(store, lambda record: any(each in kinds for each in _ids(connection, record)))
+    shutil.rmtree(store.backups, ignore_errors=True)
+    checkpoint(connection)
+    store.purging.unlink()
+
+
+def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, str]) -> None:
+    with connection:
+        for each, kind in kinds.items():
+            number = lookup.type_number(connection, kind)
+            for found in lookup.revisions_of(connection, each):
+                _forget_words(store, connection, found)
+                connection.execute(f"DELETE FROM fields_{number} WHERE object = ?", (found.no,))  # noqa: S608
+                connection.execute("DELETE FROM holding WHERE object = ?", (found.no,))
+                connection.execute("DELETE FROM object WHERE no = ?", (found.no,))
+            connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (each, number))
+
+
+def _forget_words(store: Store, connection: apsw.Connection, found: Found) -> None:
+    if database.value(connection, "SELECT indexed FROM object WHERE no = ?", (found.no,)):
+        envelope = objects.read(store, found.name)
+        words = reading.searched(envelope.parsed(), reading.rules_from(envelope.rules))
+        delete = "INSERT INTO fulltext (fulltext, rowid, title, body) VALUES ('delete', ?, ?, ?)"
+        connection.execute(delete, (found.no, *words))
+
+
+def _delete_files(store: Store, each: bytes) -> None:
+    """Every file that is called after an object, but its tombstone; broken ones that were set aside too."""
+    directory = store.root / layout.directory(each)
+    digits = each.hex().upper()
+    for place in (directory, store.quarantine):
+        for path in place.glob(f"*_{digits}.*"):
+            if path.suffix != ".purged":
+                path.unlink()
+    private.sync_directory(directory)
+
+
+def clean_rejects(store: Store, unwanted: Callable[[dict[str, Any]], bool]) -> int:
+    """Remove lines from the reject files by their record; return how many."""
+    removed = 0
+    for path in sorted((store.root / "rejects").glob("*.jsonl")):
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not unwanted(orjson.loads(line)["record"])]
+        if len(kept) < len(lines):
+            private.write(path, b"".join(kept))
+            removed += len(lines) - len(kept)
+    return removed
+
+
+def _ids(connection: apsw.Connection, record: dict[str, Any]) -> set[bytes]:
+    """The ids that a rejected record would have had."""
+    query = "SELECT type.name, rules FROM reading JOIN type ON type.no = reading.type"
+    return {
+        _id(kind, record, reading.rules_from(orjson.loads(rules))) for kind, rules in database.rows(connection, query)
+    }
+
+
+def _id(kind: str, record: dict[str, Any], rules: Rules) -> bytes:
+    content = identity.fingerprint(record, {*rules.volatile, "schema"})
+    return identity.object_id(kind, record, rules.key, content)
+
+
+def checkpoint(connection: apsw.Connection) -> None:
+    """Cut the write-ahead log to nothing. Raises Failure(BUSY) while a reader keeps it alive."""
+    if database.value(connection, "PRAGMA wal_checkpoint(TRUNCATE)"):
+        raise Failure(Code.BUSY, "a reader keeps the write-ahead log alive", advice="End it, then run the purge again.")
