@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,13 +66,16 @@ def _after_orphan(path: Path) -> int | None:
     # A process id alone proves nothing, it may be somebody else's by now: the process must have the lock file open.
     if _has_open(owner, path) or not _has_open(group, path):
         return None
-    runner.end_group(group)
-    deadline = time.monotonic() + 2
-    descriptor = _lock(path)
-    while descriptor is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-        descriptor = _lock(path)
-    return descriptor
+    for number, seconds in ((signal.SIGTERM, runner.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
+        runner.signal_group(group, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            descriptor = _lock(path)
+            if descriptor is not None:
+                runner.signal_group(group, signal.SIGKILL)  # what the orphan has left running
+                return descriptor
+            time.sleep(0.05)
+    return None
 
 
 def _has_open(process: int, path: Path) -> bool:

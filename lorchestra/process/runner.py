@@ -57,7 +57,6 @@ def run(
     stdin: Path | None = None,
     stdout: Path | None = None,
     timeout_seconds: float | None = None,
-    grace_seconds: float = GRACE_SECONDS,
     inherit: Sequence[int] = (),
     on_start: Callable[[int], None] | None = None,
     on_line: Callable[[bytes], None] | None = None,
@@ -69,7 +68,7 @@ def run(
     each whole line of the log soon after it was written.
 
     At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
-    gets SIGTERM, then after `grace_seconds` SIGKILL; a second interrupt kills at once. Whatever a program leaves
+    gets SIGTERM, then after `GRACE_SECONDS` SIGKILL; a second interrupt kills at once. Whatever a program leaves
     running in its group is killed when it ends. Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE | MISSING)
     where it cannot be started.
     """
@@ -81,10 +80,10 @@ def run(
             on_start(child.pid)
         ended = _ended(child, timeout_seconds, tail)
     except BaseException:
-        _stop(child, grace_seconds)
+        _stop(child)
         raise
     if not ended:
-        _stop(child, grace_seconds)
+        _stop(child)
     status = _reap(child)
     if tail:
         tail.read()
@@ -119,13 +118,13 @@ _STATUSES: Mapping[int, Code] = {
 }
 
 
-def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End a process group that is no child of ours: what a killed run left behind."""
-    deadline = time.monotonic() + grace_seconds
-    _signal(group, signal.SIGTERM)
-    while _alive(group) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    _signal(group, signal.SIGKILL)
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; False where it is gone or not ours."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _start(
@@ -177,34 +176,22 @@ def _ended(child: subprocess.Popen[bytes], seconds: float | None, tail: _Tail | 
     return True
 
 
-def _stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    _signal(child.pid, signal.SIGTERM)
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    signal_group(child.pid, signal.SIGTERM)
     try:
-        _ended(child, grace_seconds)
+        _ended(child, GRACE_SECONDS)
     finally:
         _reap(child)
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
     """Kill what is left of the child's group, then take the child's status."""
-    _signal(child.pid, signal.SIGKILL)
+    signal_group(child.pid, signal.SIGKILL)
     status = child.wait()
     deadline = time.monotonic() + 0.5
-    while _alive(child.pid) and time.monotonic() < deadline:  # killed, but perhaps still inside its last write
+    while signal_group(child.pid, 0) and time.monotonic() < deadline:  # killed, but perhaps still inside its last write
         time.sleep(0.005)
     return status
-
-
-def _alive(group: int) -> bool:
-    return _signal(group, 0)
-
-
-def _signal(group: int, number: int) -> bool:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 class _Tail:

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -57,6 +58,11 @@ def expand(source: Source) -> tuple[Source, ...]:
     Raises Failure(CONFIG | MISSING). Starts no program.
     """
     return meltano.expand(source) if source.type == "meltano" else (source,)
+
+
+def bookmark(source: Source, work_dir: Path) -> datetime | None:
+    """When a source's bookmark last moved, None where it has none (yet)."""
+    return meltano.bookmark(source, work_dir / "sources" / source.name) if source.type == "meltano" else None
 
 
 def extract(
@@ -144,30 +150,36 @@ class _Run:
 
     def _attempt(self, number: int, staging: Staging, held: Claim) -> Outcome:
         self.attempts = number
-        output = staging.fresh()
+        task = self._task(number, staging.fresh(), held)
         try:
-            task = self._task(number, output, held)
+            outcome = self._outcome(task, staging)
+        finally:
+            shutil.rmtree(task.scratch)
+        if outcome.code is None:
+            self.finished.add(task.output)
+        else:
+            self.log.event(
+                "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(outcome.code)
+            )
+        return outcome
+
+    def _outcome(self, task: Attempt, staging: Staging) -> Outcome:
+        """What an attempt came to; whatever was expected to go wrong is data."""
+        try:
             outcome = _TYPES[self.source.type](task)
-            shutil.rmtree(task.scratch, ignore_errors=True)
         except Failure as failure:
             outcome = Outcome(failure.code, failure.what)
         except OSError as error:
             outcome = _refused(error)
-        if outcome.code is None:
-            self.finished.add(output)
-            return outcome
-        if OUTCOMES[outcome.code].retry and not staging.has_space():
-            outcome = outcome._replace(code=Code.NO_SPACE, what="no space left to extract to")
-        self.log.event(
-            "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(outcome.code)
-        )
+        if outcome.code and OUTCOMES[outcome.code].retry and not staging.has_space():
+            return outcome._replace(code=Code.NO_SPACE, what="no space left to extract to")
         return outcome
 
     def _task(self, number: int, output: Path, held: Claim) -> Attempt:
         name = self.source.name
         own = self.work_dir / "sources" / name
         scratch, logs = own / "tmp", self.work_dir / "logs"
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed run's
         for directory in (scratch, logs):
             private.make_directory(directory)
         return Attempt(

@@ -81,9 +81,9 @@ class Staging:
         return sorted(path for path in self._attempts.iterdir() if path.is_dir())
 
     def has_space(self) -> bool:
-        """Whether the disk takes one more block. Programs hide a full disk behind a status that does not tell."""
+        """Whether the disk takes another megabyte. Programs hide a full disk behind a status that does not tell."""
         try:
-            private.write(self._attempts / ".probe", bytes(65536))
+            private.write(self._attempts / ".probe", bytes(1024 * 1024))
         except Failure as failure:
             return failure.code is not Code.NO_SPACE
         finally:

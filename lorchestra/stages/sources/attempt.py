@@ -17,9 +17,10 @@ from lorchestra.process.claim import Claim
 class Attempt:
     """One attempt at a source.
 
-    `output` is private and empty; files named `{source}-{date}.jsonl` are left in it. `date` is today's, for sources
-    that need one. `private` is a directory of the source's own that outlives the run, `scratch` one that does not. `log`
-    takes the program's output, `claim` is the source's lock, `progress` learns how many records came so far.
+    `output` is private and empty; files named `{source}-{date}.jsonl` are left in it. `raw` is where they will go.
+    `private` is a directory of the source's own that outlives the run, `scratch` one that does not. `date` is today's,
+    for sources that need one. `log` takes the program's output, `claim` is the source's lock, `progress` learns how
+    many records came so far.
     """
 
     source: Source

@@ -1,14 +1,198 @@
-"""`type: meltano`: the real Meltano, one run an extractor."""
+"""`type: meltano`: the real Meltano, in its own project and virtual environment, one run an extractor.
+
+In a job the first extractor that fails holds back all others, so a job is taken apart and each extractor runs alone.
+Meltano's database (bookmarks, and the texts of failures), its log and its temporary files are kept among the PHI; a
+database that the project has already is taken over once, so that no bookmark is lost.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lorchestra.base import private
+from lorchestra.base.errors import Code, Failure
 from lorchestra.config import Source
+from lorchestra.process import runner
+from lorchestra.stages.sources import meltano_project
 from lorchestra.stages.sources.attempt import Attempt, Outcome
+from lorchestra.stages.sources.command import environment
+
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "meltano.core.logging.json_formatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "level": "INFO", "formatter": "json", "stream": "ext://sys.stderr"}
+    },
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+}
+"""At level DEBUG Meltano logs every record, and a project may ask for that; JSON is YAML."""
+
+_LAST_STATE = "select max(coalesce(ended_at, last_heartbeat_at, started_at)) from runs where payload_flags <> 0"
+"""A run has a flag where its payload holds a bookmark; the moment that table `state` has room for stays empty."""
 
 
 def expand(source: Source) -> tuple[Source, ...]:
-    return (source,)
+    """One source for each extractor that an entry's `job`, `sources` or `extractor` names, else for its own name.
+
+    Raises Failure(MISSING | CONFIG).
+    """
+    settings = {key: value for key, value in source.settings.items() if key not in ("job", "sources")}
+    project = meltano_project.read(Path(settings["repo_path"]))
+    loader = settings["loader"]
+    if "job" in source.settings:
+        runs = list(project.blocks(source.settings["job"], loader))
+    else:
+        extractors = source.settings.get("sources") or [settings.get("extractor", source.name)]
+        runs = [(extractor, loader) for extractor in extractors]
+    for extractor, *_ in runs:
+        project.check(extractor, loader)
+    if not runs or len({run[0] for run in runs}) < len(runs):
+        raise Failure(Code.CONFIG, f"source {source.name}: it names no extractor, or one of them twice")
+    return tuple(Source(run[0], source.type, settings | {"extractor": run[0], "blocks": run}) for run in runs)
 
 
 def attempt(task: Attempt) -> Outcome:
-    raise NotImplementedError
+    """Run one extractor. Raises Failure(COMPONENT_MISSING | MISSING | CONFIG)."""
+    settings = task.settings
+    repo = Path(settings["repo_path"])
+    project = meltano_project.read(repo)
+    meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
+    blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
+    env = _environment(task, project)
+    argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
+    counter = _Counter(task.progress)
+    try:
+        finished = task.run(argv, cwd=repo, env=env, on_line=counter.line)
+    finally:
+        _remove_credentials(repo, blocks[0], blocks[-1], task.output.parent)
+    code = runner.code(finished, Code.SOURCE_FAILED)
+    if code is None and counter.records and not any(task.output.iterdir()):
+        what = f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
+        return Outcome(Code.CONFIG, what, finished.log)
+    return Outcome(code, f"meltano ended with status {finished.status}" if code else "", finished.log)
+
+
+def bookmark(source: Source, private_dir: Path) -> datetime | None:
+    """When the source's bookmark last moved, None where it has none yet or it cannot be told."""
+    state = source.settings.get("state")
+    if state:
+        moved = [file.stat().st_mtime for file in Path(state).glob(f"*{source.name}*/**/*") if file.is_file()]
+        return datetime.fromtimestamp(max(moved), UTC) if moved else None
+    try:
+        with contextlib.closing(_read_only(private_dir / "meltano.db")) as database:
+            (text,) = database.execute(_LAST_STATE).fetchone()
+    except sqlite3.Error:
+        return None
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, str]:
+    """What Meltano gets to see: the allow-list, where to write, and no reason to talk to anybody but the source."""
+    loader = task.settings["loader"]
+    config = task.scratch / "logging.yaml"
+    private.write(config, json.dumps(_LOGGING).encode(), durable=False)
+    variables = environment(task) | {
+        "RAW_DIR": str(task.output),
+        "RUN_DATE": task.date,
+        _variable(loader, "destination_path"): str(task.output),
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
+        "MELTANO_CLI_LOG_CONFIG": str(config),
+        "MELTANO_DATABASE_URI": f"sqlite:///{_database(task, project.path.parent)}",
+        "XDG_STATE_HOME": str(task.scratch),
+        "NO_COLOR": "1",
+    }
+    if "custom_name" not in project.loaders.get(loader, {}):  # target-jsonl's: a name of its own would be refused
+        variables[_variable(loader, "custom_name")] = f"{task.source.name}-{task.date}"
+        variables[_variable(loader, "do_timestamp_file")] = "false"
+    if "state" in task.settings:
+        private.make_directory(Path(task.settings["state"]))
+        variables["MELTANO_STATE_BACKEND_URI"] = f"file://{task.settings['state']}"
+    if "environment" in task.settings:
+        variables["MELTANO_ENVIRONMENT"] = task.settings["environment"]
+    if "MELTANO_ENVIRONMENT" not in variables and not project.has_default_environment:
+        raise Failure(
+            Code.CONFIG,
+            f"source {task.source.name}: Meltano wants an environment",
+            advice="Set `environment`, or default_environment in meltano.yml.",
+        )
+    return variables
+
+
+def _variable(plugin: str, setting: str) -> str:
+    return f"{plugin}_{setting}".replace("-", "_").upper()
+
+
+def _database(task: Attempt, repo: Path) -> Path:
+    """The source's own database: with one of their own, sources never race in Meltano's migrations."""
+    path, old = task.private / "meltano.db", repo / ".meltano" / "meltano.db"
+    if path.exists():
+        return path
+    copy = private.temporary_name(path)
+    copy.unlink(missing_ok=True)
+    private.create(copy).close()  # private before SQLite writes into it
+    failed = False
+    if old.is_file():
+        try:
+            with contextlib.closing(_read_only(old)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        except sqlite3.Error:
+            failed = True
+    if failed:
+        copy.unlink()
+        raise Failure(Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away.")
+    os.replace(copy, path)
+    return path
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+
+
+def _remove_credentials(repo: Path, extractor: str, loader: str, staging: Path) -> None:
+    """Meltano hands credentials to plugins in files, which it leaves behind when it is killed.
+
+    A loader's files may belong to a run of another source: ours name our staging directory.
+    """
+    runs = repo / ".meltano" / "run"
+    for file in [*runs.glob(f"{extractor}/*.config.json"), *runs.glob(f"{loader}/*.config.json")]:
+        with contextlib.suppress(FileNotFoundError):
+            if file.parent.name == extractor or str(staging).encode() in file.read_bytes():
+                file.unlink()
+
+
+class _Counter:
+    """Sums up the record counts among the lines of Meltano's log. Nothing else is taken from them."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self.records = 0
+
+    def line(self, line: bytes) -> None:
+        if b"record_count" not in line:
+            return
+        count = _record_count(line)
+        if count:
+            self.records += count
+            self._progress(self.records)
+
+
+def _record_count(line: bytes) -> int:
+    """The count in a line that an extractor's metric makes, 0 in any other."""
+    try:
+        event = json.loads(line)
+        metric = event.get("metric_info")
+        if metric is None:
+            metric = json.loads(event["event"].partition("METRIC: ")[2])
+        counts = event.get("producer") and metric["metric"] == "record_count" and metric["type"] == "counter"
+        return max(0, int(metric["value"])) if counts else 0
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return 0

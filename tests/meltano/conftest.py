@@ -1,0 +1,47 @@
+"""The real Meltano, installed once, and a project whose plugins need nothing but Python."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.meltano.project import Project
+from tests.stages.house import House, open_house
+
+ROOT = Path(__file__).parents[2]
+LOCKED = ROOT / "requirements" / "meltano.txt"
+
+
+@pytest.fixture(scope="session")
+def meltano_venv() -> Path:
+    """A virtual environment with what requirements/meltano.txt locks, kept from session to session."""
+    named = os.environ.get("LORCHESTRA_MELTANO_VENV")
+    venv = Path(named) if named else ROOT / ".cache" / "meltano-venv"
+    stamp, locked = venv / "locked", hashlib.sha256(LOCKED.read_bytes()).hexdigest()
+    venv.mkdir(parents=True, exist_ok=True)
+    with (venv / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != locked:
+            pip = [str(venv / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+            subprocess.run([*pip, "--require-hashes", "-r", str(LOCKED)], check=True)
+            stamp.write_text(locked)
+    return venv
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with open_house(tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+def project(house: House, meltano_venv: Path) -> Project:
+    return Project.create(house, meltano_venv)

@@ -1,0 +1,101 @@
+"""A Singer tap of the standard library alone, for tests: its "server" is a file of records, and it fails as planned.
+
+server.jsonl   the records, each with `id` and, growing, `n`
+plan           one word a start, taken from the front: what goes wrong in this run; empty: nothing
+
+ok            all records after the bookmark, then the bookmark
+auth          the server refuses the credentials
+early         dies after half of the records, before the bookmark is told
+late          dies after the bookmark was told
+stuck         tells half of the records and the bookmark for them, then ignores SIGTERM and hangs
+kill          ends its own Meltano by SIGKILL, with half of the records told
+slow          waits between the records
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+STREAM = "messages"
+
+
+def tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def option(name: str) -> dict[str, Any]:
+    if name not in sys.argv:
+        return {}
+    loaded: dict[str, Any] = json.loads(Path(sys.argv[sys.argv.index(name) + 1]).read_text())
+    return loaded
+
+
+def next_in(plan: Path) -> str:
+    words = plan.read_text().split() if plan.exists() else []
+    plan.write_text(" ".join(words[1:]))
+    return words[0] if words else "ok"
+
+
+def catalog() -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer"}}}
+    entry = {"tap_stream_id": STREAM, "stream": STREAM, "schema": schema, "key_properties": ["id"], "metadata": []}
+    return {"streams": [entry]}
+
+
+def main() -> None:
+    config = option("--config")
+    if "--discover" in sys.argv:
+        print(json.dumps(catalog()))
+        return
+    server, what = Path(config["server"]), next_in(Path(config["plan"]))
+    since = option("--state").get("bookmarks", {}).get(STREAM, 0)
+    records = [json.loads(line) for line in server.read_text().splitlines()]
+    records = [record for record in records if record["n"] > since]
+    if what == "auth":
+        sys.exit(f"401 for token {config['token']}")
+    tell({"type": "SCHEMA", "stream": STREAM, "schema": catalog()["streams"][0]["schema"], "key_properties": ["id"]})
+    half = len(records) // 2
+    for record in records[:half]:
+        tell_record(record, what)
+    if what == "early":
+        sys.exit(f"died of {records[half]}")
+    if what == "kill":
+        time.sleep(0.5)  # so that the target has written what it was told
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    if what == "stuck":
+        tell_state(records[half - 1]["n"])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(1)
+    for record in records[half:]:
+        tell_record(record, what)
+    if records:
+        tell_state(records[-1]["n"])
+    if what == "late":
+        time.sleep(0.5)  # so that Meltano has saved the bookmark
+        sys.exit(f"died of {records[-1]}")
+
+
+def tell_record(record: dict[str, Any], what: str) -> None:
+    tell({"type": "RECORD", "stream": STREAM, "record": record})
+    metric = {"type": "counter", "metric": "record_count", "value": 1, "tags": {"stream": STREAM}}
+    print(f"INFO METRIC: {json.dumps(metric)}", file=sys.stderr, flush=True)
+    print(f"told {record}", file=sys.stderr, flush=True)
+    if what == "slow":
+        time.sleep(0.3)
+
+
+def tell_state(bookmark: int) -> None:
+    tell({"type": "STATE", "value": {"bookmarks": {STREAM: bookmark}}})
+
+
+if __name__ == "__main__":
+    main()

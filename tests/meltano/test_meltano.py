@@ -1,0 +1,184 @@
+"""The real Meltano, with stub plugins: whatever goes wrong, the next run ends with exactly the server's records."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lorchestra.base.errors import Code
+from lorchestra.process import runner
+from lorchestra.stages.extract import bookmark, expand
+from tests.meltano.project import ACCOUNTS, TOKEN, Project
+from tests.stages.house import RAW
+
+long = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: make test-meltano")
+
+
+def test_a_first_run_gets_everything_and_a_second_nothing(project: Project) -> None:
+    result = project.settle()
+    assert (result.status, result.files, result.new_records) == ("ok", (RAW,), 6)
+    assert project.house.counted[-1] == (ACCOUNTS[0], 6)
+    before = (project.house.raw / RAW).stat()
+    again = project.settle()
+    assert (again.status, again.files, again.new_records) == ("empty", (), 0)
+    assert (project.house.raw / RAW).stat() == before
+    project.receive([7, 8])
+    third = project.settle()
+    assert (third.status, third.records, third.new_records) == ("ok", 8, 2)
+    assert project.house.counted[-1] == (ACCOUNTS[0], 2)
+
+
+def test_failed_authentication_is_tried_again_and_told_without_the_token(project: Project) -> None:
+    project.plan("auth", "auth")
+    result = project.run(attempts=2)
+    assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
+    assert TOKEN in project.log(result), "the plugin's words are kept, but only in the private log"
+    project.check_privacy()
+    project.settle()
+
+
+@long
+def test_a_crash_before_the_bookmark_gives_no_record_twice(project: Project) -> None:
+    project.plan("early")
+    result = project.run()
+    assert (result.status, result.code, result.new_records) == ("partial", Code.SOURCE_FAILED, 3)
+    assert project.settle().new_records == 3
+
+
+def test_a_crash_after_the_bookmark_loses_no_record(project: Project) -> None:
+    project.plan("late")
+    result = project.run()
+    assert (result.status, result.new_records) == ("partial", 6)
+    assert project.settle().status == "empty"
+
+
+@long
+def test_every_attempt_s_records_are_kept(project: Project) -> None:
+    project.plan("early", "late", "ok")
+    result = project.run(attempts=3)
+    assert (result.status, result.attempts, result.new_records) == ("ok", 3, 6)
+    project.settle()
+
+
+@long
+def test_a_tap_that_ignores_sigterm_is_ended_at_the_time_limit(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
+    project.plan("stuck")
+    result = project.run(timeout_seconds=6)
+    assert (result.status, result.code, result.new_records) == ("partial", Code.TIMED_OUT, 3)
+    assert result.duration_seconds < 12
+    assert project.credentials() == []
+    project.settle()
+
+
+def test_a_killed_meltano_loses_nothing_and_leaves_no_credentials(project: Project) -> None:
+    project.plan("kill")
+    result = project.run()
+    assert (result.status, result.code, result.new_records) == ("partial", Code.COMPONENT_CRASHED, 3)
+    assert project.credentials() == []
+    project.settle()
+
+
+def test_a_poison_record_holds_back_only_itself(project: Project) -> None:
+    poisoned = [
+        record | {"id": ["poison", record["subject"]]} if record["n"] == 4 else record for record in project.records
+    ]
+    project.serve(poisoned)
+    result = project.run()
+    assert (result.status, result.code, result.new_records) == ("partial", Code.SOURCE_FAILED, 3)
+    assert "PHI-Canary" in project.log(result), "the target's words are kept, but only in the private log"
+    project.check_privacy()
+    project.serve(project.records)
+    project.settle()
+
+
+def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project) -> None:
+    project.plan("slow")
+    killed = project.start("stuck")
+    killed.kill()
+    killed.wait()
+    assert project.credentials() != []
+    project.settle()
+    assert project.credentials() == []
+
+
+def test_two_runs_of_one_source_at_once_the_second_is_told_so(project: Project) -> None:
+    first = project.start("slow")
+    result = project.run(attempts=3)
+    assert (result.status, result.code, result.attempts) == ("failed", Code.BUSY, 0)
+    assert first.wait(60) == 0
+    project.settle()
+
+
+@long
+def test_an_interrupt_ends_meltano_and_its_plugins(project: Project) -> None:
+    run = project.start("slow")
+    run.terminate()
+    assert run.wait(30) == 130
+    assert project.credentials() == []
+    assert not list((project.house.work / "sources" / ACCOUNTS[0]).glob("tmp/*"))
+    project.settle()
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "-rm", "true"]).returncode != 0, reason="needs namespaces")
+def test_a_full_disk_loses_nothing_and_is_not_tried_again(project: Project) -> None:
+    arguments = [str(project.house.root), str(project.venv)]
+    subprocess.run(["unshare", "-rm", sys.executable, "-m", "tests.meltano.full_disk", *arguments], check=True)
+
+
+@long
+def test_a_job_is_taken_apart_and_its_sources_fail_alone(project: Project) -> None:
+    sources = expand(project.source("all-mail-accounts", job="ingest-all-accounts"))
+    assert tuple(source.name for source in sources) == ACCOUNTS
+    project.plan("early")
+    first, second = (project.house.ask(source) for source in sources)
+    assert (first.status, second.status) == ("partial", "ok")
+    assert second.files == (f"{ACCOUNTS[1]}-20251112.jsonl",)
+
+
+@long
+def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project) -> None:
+    project.settle()
+    database = project.house.work / "sources" / ACCOUNTS[0] / "meltano.db"
+    database.rename(project.root / ".meltano" / "meltano.db")
+    assert project.settle().status == "empty"
+    assert database.exists()
+
+
+@long
+def test_bookmarks_can_be_kept_in_a_directory_of_one_s_own(project: Project) -> None:
+    state = project.house.root / "phi" / "state"
+    for kept in ({}, {"state": str(state)}):
+        source = project.source(**kept)
+        assert bookmark(source, project.house.work) is None
+        assert project.house.ask(source).code is None
+        moved = bookmark(source, project.house.work)
+        assert moved and abs(moved.timestamp() - time.time()) < 60
+    assert any(state.rglob("*"))
+
+
+def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) -> None:
+    elsewhere = project.house.root / "phi" / "elsewhere"
+    elsewhere.mkdir()
+    stub = project.root / "target-stub"
+    stub.write_text(stub.read_text().replace("exec", f"LORCHESTRA_TEST_DESTINATION={elsewhere} exec"))
+    result = project.run(attempts=2)
+    assert (result.status, result.code, result.attempts) == ("failed", Code.CONFIG, 1)
+    assert result.what == "target-jsonl wrote its records elsewhere: its destination must be $RAW_DIR"
+
+
+def test_what_meltano_needs_and_does_not_find_is_named(project: Project) -> None:
+    result = project.run(attempts=3, venv_path=str(project.root / "nowhere"))
+    assert (result.code, result.attempts) == (Code.COMPONENT_MISSING, 1)
+    assert f"{project.root}/nowhere/bin/meltano" in result.what
+    meltano_yml = project.root / "meltano.yml"
+    meltano_yml.write_text(meltano_yml.read_text().replace("default_environment: test\n", ""))
+    result = project.run(attempts=3)
+    assert (result.code, result.attempts) == (Code.CONFIG, 1)
+    assert project.run(environment="test").status == "ok"

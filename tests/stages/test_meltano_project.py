@@ -1,0 +1,150 @@
+"""Which extractors an entry of type meltano stands for, read from meltano.yml without starting a program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.config import Source
+from lorchestra.stages.extract import expand
+from lorchestra.stages.sources.meltano import _Counter
+
+PLUGINS = """
+plugins:
+  extractors:
+  - {name: gmail-messages-acct1, inherit_from: tap-gmail}
+  - {name: gmail-messages-acct2, inherit_from: tap-gmail}
+  - {name: tap--odd, namespace: odd}
+  loaders:
+  - name: target-jsonl
+  - name: target-postgres
+"""
+
+
+def blocks(tmp_path: Path, text: str, **settings: Any) -> list[tuple[str, tuple[str, ...]]]:
+    (tmp_path / "meltano.yml").write_text(text)
+    fixed = {"repo_path": str(tmp_path), "loader": "target-jsonl", "timeout_seconds": 60}
+    sources = expand(Source("mail", "meltano", fixed | settings))
+    for source in sources:
+        assert source.settings["extractor"] == source.name
+        assert source.settings["timeout_seconds"] == 60
+        assert not {"job", "sources"} & source.settings.keys()
+    return [(source.name, source.settings["blocks"]) for source in sources]
+
+
+def fault(tmp_path: Path, text: str, **settings: Any) -> str:
+    with pytest.raises(Failure) as caught:
+        blocks(tmp_path, text, **settings)
+    assert caught.value.code is Code.CONFIG
+    assert caught.value.__context__ is None
+    return caught.value.what
+
+
+BOTH = [
+    ("gmail-messages-acct1", ("gmail-messages-acct1", "target-jsonl")),
+    ("gmail-messages-acct2", ("gmail-messages-acct2", "target-jsonl")),
+]
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        "[gmail-messages-acct1 target-jsonl, gmail-messages-acct2 target-jsonl]",
+        "[[gmail-messages-acct1 target-jsonl, gmail-messages-acct2 target-jsonl]]",
+        "[gmail-messages-acct1 target-jsonl gmail-messages-acct2 target-jsonl]",
+    ],
+)
+def test_a_job_s_tasks_are_its_extractors(tmp_path: Path, tasks: str) -> None:
+    assert blocks(tmp_path, f"{PLUGINS}jobs: [{{name: all, tasks: {tasks}}}]", job="all") == BOTH
+
+
+def test_extractors_can_be_listed_or_be_the_entry_s_own_name(tmp_path: Path) -> None:
+    assert blocks(tmp_path, PLUGINS, sources=["gmail-messages-acct1", "gmail-messages-acct2"]) == BOTH
+    assert blocks(tmp_path, PLUGINS, extractor="gmail-messages-acct1") == BOTH[:1]
+    (same,) = expand(Source("gmail-messages-acct2", "meltano", {"repo_path": str(tmp_path), "loader": "target-jsonl"}))
+    assert same.name == "gmail-messages-acct2"
+
+
+def test_mappers_between_extractor_and_loader_stay(tmp_path: Path) -> None:
+    text = f"{PLUGINS}jobs: [{{name: all, tasks: [gmail-messages-acct1 hide-names target-jsonl]}}]"
+    assert blocks(tmp_path, text, job="all")[0][1] == ("gmail-messages-acct1", "hide-names", "target-jsonl")
+
+
+def test_a_project_in_several_files_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "plugins.yml").write_text(PLUGINS)
+    (tmp_path / "parts" / "jobs.yml").write_text("jobs: [{name: all, tasks: gmail-messages-acct1 target-jsonl}]")
+    assert blocks(tmp_path, "include_paths: [parts/*.yml, meltano.yml]", job="all") == BOTH[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "what"),
+    [
+        (PLUGINS, {"job": "all"}, "there is no job all (jobs: none)"),
+        (PLUGINS + "jobs: [{name: x, tasks: []}]", {"job": "all"}, "there is no job all (jobs: x)"),
+        (PLUGINS + "jobs: [{name: all, tasks: []}]", {"job": "all"}, "names no extractor"),
+        (PLUGINS + "jobs: [{name: all, tasks: [dbt:run]}]", {"job": "all"}, "more than extractors"),
+        (PLUGINS + "jobs: [{name: all, tasks: [gmail-messages-acct1]}]", {"job": "all"}, "no loader for gmail-"),
+        (
+            PLUGINS + "jobs: [{name: all, tasks: [gmail-messages-acct1 gmail-messages-acct2 target-jsonl]}]",
+            {"job": "all"},
+            "more than extractors",
+        ),
+        (
+            PLUGINS + "jobs: [{name: all, tasks: [gmail-messages-acct1 target-postgres]}]",
+            {"job": "all"},
+            "to target-postgres, not to the loader target-jsonl",
+        ),
+        (PLUGINS, {"sources": ["gmail-messages-acct1"] * 2}, "one of them twice"),
+        (PLUGINS, {"sources": ["tap--odd"]}, "tap--odd: name it"),
+        (PLUGINS, {"sources": ["tap-nowhere"]}, "no extractor tap-nowhere"),
+        (PLUGINS, {"sources": ["gmail-messages-acct1"], "loader": "target-x"}, "no loader target-x"),
+        (PLUGINS, {}, "no extractor mail"),
+        ("plugins: {extractors: [{name: 1}, x, {}]}", {}, "no extractor mail"),
+        ("[]", {}, "not a mapping"),
+        ("", {}, "not a mapping"),
+        ("a: [\nb: secret-password: {", {}, "meltano.yml:2: not YAML"),
+        ("a: !!python/object:os.system x", {}, "meltano.yml:1: not YAML"),
+        ("a: \x01", {}, "not YAML"),
+        ("[" * 5000, {}, "not YAML"),
+    ],
+)
+def test_a_fault_in_the_project_is_named(tmp_path: Path, text: str, settings: dict[str, Any], what: str) -> None:
+    told = fault(tmp_path, text, **settings)
+    assert what in told
+    assert "secret" not in told
+
+
+def test_a_missing_project_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"nowhere/meltano\.yml: no such file") as caught:
+        expand(Source("mail", "meltano", {"repo_path": str(tmp_path / "nowhere"), "loader": "target-jsonl"}))
+    assert caught.value.code is Code.MISSING
+
+
+METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}'
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        (b'{"producer": true, "event": "x", "metric_info": ' + METRIC + b"}", 5),
+        (b'{"producer": false, "event": "x", "metric_info": ' + METRIC + b"}", 0),
+        (b'{"producer": true, "event": "INFO METRIC: ' + METRIC.replace(b'"', b'\\"') + b'"}', 5),
+        (b'{"producer": true, "event": "record_count of nothing"}', 0),
+        (b'{"producer": true, "metric_info": {"type": "counter", "metric": "record_count", "value": "x"}}', 0),
+        (b'{"producer": true, "metric_info": {"type": "counter", "metric": "record_count", "value": -5}}', 0),
+        (b'{"producer": true, "metric_info": {"type": "gauge", "metric": "record_count", "value": 5}}', 0),
+        (b'["record_count"]', 0),
+        (b"Aborted! record_count", 0),
+        (b"\xff record_count", 0),
+        (b"[" * 5000 + b"record_count", 0),
+    ],
+)
+def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
+    told: list[int] = []
+    counter = _Counter(told.append)
+    counter.line(line)
+    assert (counter.records, told) == (count, [count] if count else [])
