@@ -1,0 +1,67 @@
+"""`python -m benchmarks`: run all benchmarks, or those that are named, and write benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+README = HERE / "README.md"
+NAMES = tuple(name for name in ("orchestrator", "canonizer", "projector") if (HERE / f"{name}.py").exists())
+_INTRO = """\
+# Benchmarks
+
+The programs of this package beside what a user would pick instead, on the same work. `make bench` runs everything and
+writes this page; `python -m benchmarks NAME` renews one section. Programs take turns, so that a noisy minute hits all;
+medians are told, and what is compared is first checked to be equal. What is not reached stays here with what holds it
+back. All data is synthetic.
+"""
+
+
+def main() -> int:
+    """Run benchmarks one after the other; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all where none is named: {', '.join(NAMES)}")
+    names = parser.parse_args().names or NAMES
+    if unknown := sorted(set(names) - set(NAMES)):
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+    sections = _sections(README.read_text() if README.exists() else "")
+    for name in names:
+        sys.stderr.write(f"{name}\n")
+        sections[name] = f"{_run(name)}\n{_machine()}\n"
+        README.write_text(_page(sections))
+    return 0
+
+
+def _run(name: str) -> str:
+    program = f"from benchmarks import {name}; {name}.main()"
+    return subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _page(sections: dict[str, str]) -> str:
+    kept = [f"<!-- {name} -->\n{sections[name]}" for name in NAMES if name in sections]
+    return "\n".join((_INTRO, *kept))
+
+
+def _sections(page: str) -> dict[str, str]:
+    parts = re.split(r"^<!-- ([a-z]+) -->\n", page, flags=re.MULTILINE)
+    return {name: text.rstrip("\n") + "\n" for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _machine() -> str:
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    cores = len(os.sched_getaffinity(0))
+    return (
+        f"*{datetime.now(UTC):%Y-%m-%d}: {model[1] if model else platform.machine()}, {cores} cores, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, load before {os.getloadavg()[2]:.1f}*"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What a program costs: CPU and wall time of all the processes that it starts, in seconds."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Cost(NamedTuple):
+    """Seconds. `cpu` is user and system time of the whole process tree, `wall` that of the program itself."""
+
+    cpu: float
+    wall: float
+
+
+class Broken(Exception):
+    """A measured program failed; its last words are the message. All data of a benchmark is synthetic."""
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes that outlive theirs, so that their time is counted too (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def measure(argv: Sequence[str | Path], cwd: Path, environment: Mapping[str, str] | None = None) -> Cost:
+    """Run a program to its end, and wait for what it left running. Raises Broken where it fails."""
+    with tempfile.TemporaryFile() as words:
+        before, began = _children(), time.perf_counter()
+        child = subprocess.Popen(
+            argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT
+        )
+        status = child.wait()
+        wall = time.perf_counter() - began
+        _wait_for_orphans()
+        if status:
+            words.seek(max(0, words.tell() - 2000))
+            raise Broken(f"{Path(argv[0]).name} ended with status {status}:\n{words.read().decode(errors='replace')}")
+    return Cost(_children() - before, wall)
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The medians of CPU and of wall time, each by itself."""
+    return Cost(statistics.median(c.cpu for c in costs), statistics.median(c.wall for c in costs))
+
+
+def _children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _wait_for_orphans() -> None:
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return

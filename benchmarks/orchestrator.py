@@ -1,0 +1,209 @@
+"""`lorchestra run --stage canonize` beside make, ninja and Snakemake that run `can` for each canonical file."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import peers
+from benchmarks.cost import Cost, adopt_orphans, measure, median
+from benchmarks.peers import Peer, Tree
+from benchmarks.tables import ratio, seconds, table
+from benchmarks.workload import BIN, CORES, Workload, sample
+
+OURS = "lorchestra"
+MAKE = "GNU make"
+SNAKEMAKE = "Snakemake"
+VERSION = "lorchestra --version"
+PYTHON = "python -c pass"
+
+Costs = dict[str, list[Cost]]
+Medians = Mapping[str, Cost]
+
+
+class Size(NamedTuple):
+    """How much is measured: everybody builds `part` days from nothing, lorchestra builds `days`; then rounds."""
+
+    days: int
+    records: int
+    part: int
+    builds: int
+    rounds: int
+    slow_rounds: int
+    starts: int
+
+
+FULL = Size(days=2500, records=30, part=100, builds=3, rounds=15, slow_rounds=5, starts=51)
+QUICK = Size(days=25, records=3, part=5, builds=1, rounds=2, slow_rounds=1, starts=5)
+
+
+class Measured(NamedTuple):
+    """Medians by program; `whole` is lorchestra's first build of all days."""
+
+    noop: Medians
+    changed: Medians
+    part: Medians
+    whole: Cost
+    starts: Medians
+
+
+class Goal(NamedTuple):
+    """A goal, what came out, whether that reaches it, and if not, what holds it back."""
+
+    text: str
+    measured: str
+    reached: bool
+    held_back_by: str
+
+
+def main() -> None:
+    """Measure and print the section. With `--quick`: little work, and nothing is installed."""
+    quick = "--quick" in sys.argv[1:]
+    adopt_orphans()
+    found, missing = peers.present(install=not quick)
+    size = QUICK if quick else FULL
+    with tempfile.TemporaryDirectory(prefix="lorchestra-benchmark-") as root:
+        measured = _measure(size, found, Path(root))
+    print("\n".join(_section(size, found, missing, measured)))
+
+
+def _measure(size: Size, found: Sequence[Peer], root: Path) -> Measured:
+    starts = _starts(size.starts)
+    part = _first_builds(Workload(root / "part", size.part, size.records), found, size.builds)
+    work = Workload(root / "whole", size.days, size.records)
+    _say(f"writing {work.raw_files} raw files")
+    work.make()
+    _say("lorchestra's first build")
+    whole = work.run()
+    trees = _trees(found, work, root)
+    for tree in trees:
+        _say(f"filling the tree of {tree.peer.name}")
+        tree.fill()
+    changed, noop = _rounds(work, trees, size, _new_records(root / "new", size.rounds))
+    return Measured(_medians(noop), _medians(changed), _medians(part), whole, _medians(starts))
+
+
+def _starts(rounds: int) -> Costs:
+    _say("start-up")
+    costs: Costs = {VERSION: [], PYTHON: []}
+    for _ in range(rounds):
+        costs[VERSION].append(measure([BIN / "lorchestra", "--version"], Path.cwd()))
+        costs[PYTHON].append(measure([sys.executable, "-c", "pass"], Path.cwd()))
+    return costs
+
+
+def _first_builds(work: Workload, found: Sequence[Peer], rounds: int) -> Costs:
+    costs: Costs = {}
+    for number in range(rounds):
+        _say(f"first builds, round {number + 1} of {rounds}")
+        fresh = Workload(work.root / str(number), work.days, work.records)
+        fresh.make()
+        costs.setdefault(OURS, []).append(fresh.run())
+        for tree in _trees(found, fresh, fresh.root):
+            costs.setdefault(tree.peer.name, []).append(tree.run())
+            tree.compare(fresh.dates)
+    return costs
+
+
+def _rounds(work: Workload, trees: Sequence[Tree], size: Size, lines: Sequence[bytes]) -> tuple[Costs, Costs]:
+    """In each round one raw file grows by a record, everybody follows in turn, then everybody has nothing to do."""
+    changed: Costs = {}
+    noop: Costs = {}
+    for number, (day, line) in enumerate(zip(work.dates, lines, strict=False)):
+        _say(f"one raw file changed, then nothing changed: round {number + 1} of {size.rounds}")
+        work.append(day, line)
+        running = [tree for tree in trees if tree.peer.name != SNAKEMAKE or number < size.slow_rounds]
+        for costs in (changed, noop):
+            costs.setdefault(OURS, []).append(work.run())
+            for tree in running:
+                costs.setdefault(tree.peer.name, []).append(tree.run())
+        for tree in running:
+            tree.compare([day])
+    return changed, noop
+
+
+def _trees(found: Sequence[Peer], work: Workload, root: Path) -> list[Tree]:
+    return [Tree(peer, work, root / peer.name.replace(" ", "-")) for peer in found]
+
+
+def _new_records(directory: Path, count: int) -> list[bytes]:
+    sample(directory, "gmail-messages-new", days=1, records=count, seed=99)
+    return next(directory.iterdir()).read_bytes().splitlines(keepends=True)
+
+
+def _medians(costs: Costs) -> dict[str, Cost]:
+    return {name: median(found) for name, found in costs.items()}
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"   {what}\n")
+
+
+def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured: Measured) -> Iterator[str]:
+    work = Workload(Path(), size.days, size.records)
+    names = [OURS, *(peer.name for peer in found)]
+    versions = ", ".join(f"{peer.name} {peer.version}" for peer in found)
+    yield f"## The orchestrator\n\n`python -m benchmarks.orchestrator{' --quick' if size is QUICK else ''}`\n"
+    yield (
+        f"{work.raw_files:,} raw files of {size.records} records into {size.days:,} canonical ones on {CORES} cores: "
+        f"`lorchestra run --stage canonize` beside {versions or 'nothing else'}. The others run "
+        "`cat RAW... | can transform run --meta META > OUT.tmp && mv OUT.tmp OUT` for each canonical file. They take "
+        "turns on the same raw files, and what they make is compared, to the byte. CPU is user and system time of "
+        f"the whole process tree. Medians of {size.rounds} rounds ({SNAKEMAKE}: {size.slow_rounds}).\n"
+    )
+    yield from (f"{sentence}\n" for sentence in missing)
+    yield table(["", *names], list(_rows(size, names, measured)))
+    yield (
+        f"Of {size.days:,} canonical files lorchestra alone was built from nothing, once. The others built {size.part} "
+        f"({size.builds} rounds); the line for {size.days:,} is that, times {size.days / size.part:g}. For the lines "
+        "above, their trees were filled by their own rules with what lorchestra had made. make and ninja have every "
+        "rule written out, the fastest that they can be given: they would not notice a raw file of a new name. "
+        "lorchestra and Snakemake look.\n"
+    )
+    yield table(["", "CPU", "wall"], [[f"`{name}`", *map(seconds, cost)] for name, cost in measured.starts.items()])
+    yield from _told(list(_goals(size, measured)))
+
+
+def _rows(size: Size, names: Sequence[str], measured: Measured) -> Iterator[list[str]]:
+    scale = size.days / size.part
+    scaled = {name: Cost(cost.cpu * scale, cost.wall * scale) for name, cost in measured.part.items()}
+    lines: tuple[tuple[str, Medians, str], ...] = (
+        ("nothing changed", measured.noop, ""),
+        ("one raw file changed", measured.changed, ""),
+        (f"first build of {size.part}", measured.part, ""),
+        (f"first build of {size.days:,}", scaled | {OURS: measured.whole}, "≈ "),
+    )
+    for what, costs, about in lines:
+        for at, unit in enumerate(Cost._fields):
+            cells = [f"{about if name != OURS else ''}{seconds(costs[name][at])}" for name in names]
+            yield [f"{what}, {'CPU' if unit == 'cpu' else unit}", *cells]
+
+
+def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
+    noop, changed, part, whole, starts = measured
+    if MAKE in noop:
+        found = noop[OURS].cpu / noop[MAKE].cpu
+        yield Goal("nothing changed: at most 4 times make's CPU", f"{ratio(found)} times", found <= 4, "")
+        more = changed[OURS].cpu - changed[MAKE].cpu
+        yield Goal("one raw file changed: at most make's CPU and 0.6 s", f"{more:+.2f} s", more <= 0.6, "")
+        found = part[MAKE].wall * size.days / size.part / whole.wall
+        yield Goal("first build: 5 times faster than make", f"{ratio(found)} times", found >= 5, "")
+    if SNAKEMAKE in noop:
+        found = noop[SNAKEMAKE].wall / noop[OURS].wall
+        yield Goal("nothing changed: 50 times faster than Snakemake", f"{ratio(found)} times", found >= 50, "")
+    found = starts[VERSION].cpu / starts[PYTHON].cpu
+    yield Goal(
+        "`lorchestra --version`: under 3 times the CPU of `python -c pass`", f"{ratio(found)} times", found < 3, ""
+    )
+
+
+def _told(goals: Sequence[Goal]) -> Iterator[str]:
+    yield table(["goal", "measured", "reached"], [[g.text, g.measured, "yes" if g.reached else "no"] for g in goals])
+    yield from (f"Held back: {goal.text}. {goal.held_back_by}\n" for goal in goals if not goal.reached)
+
+
+if __name__ == "__main__":
+    main()
