@@ -25,6 +25,8 @@ _VERBS = {
     "verify": "prove every object and every row",
     "repair": "rebuild the database from the objects alone",
     "purge": "remove objects without a trace",
+    "export": "write the records as canonical files again",
+    "compact": "give back the space that was freed",
     "stats": "what the store holds",
 }
 

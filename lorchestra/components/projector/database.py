@@ -7,7 +7,6 @@ SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMOR
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,35 @@ import apsw
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector import migrations
 from lorchestra.components.projector.layout import Store
 
-VERSION = 1
 _APPLICATION_ID = 0x6C6F7263  # "lorc"
+_NO_STORE = "Check --store, or run: vector-projector pull"
 _BUSY_MS = 10_000
+_LONGEST_LOG = 64 * 1024 * 1024
 
 
 def open_writer(store: Store) -> apsw.Connection:
-    """The database for the holder of the lock, created where there is none. Raises Failure(STORE_DAMAGED)."""
+    """The database for the holder of the lock, created where there is none, brought forward where it is older.
+
+    Raises Failure(STORE_DAMAGED) where it is not a database, was lost, or is newer than this program.
+    """
     if not store.database.exists():
         private.create(store.database).close()  # born private; WAL and shm inherit its mode
-    connection = _connect(store, apsw.SQLITE_OPEN_READWRITE)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
-    connection.pragma("secure_delete", "on")
-    connection.pragma("foreign_keys", "off")  # rows of one batch refer to each other; `verify` looks at all of them
-    connection.pragma("cache_size", -64_000)
-    if connection.pragma("user_version") == 0:
-        _refuse_lost(store)
-        _create(connection)
-    _check_version(store, connection)
+    connection = _connect(store)
+    try:
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("journal_size_limit", _LONGEST_LOG)
+        connection.pragma("synchronous", "full")
+        connection.pragma("secure_delete", "on")
+        connection.pragma("cache_size", -64_000)
+        if connection.pragma("user_version") == 0:
+            _refuse_lost(store)
+        migrations.migrate(store, connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -49,19 +56,23 @@ def create_beside(path: Path) -> apsw.Connection:
     connection.pragma("journal_mode", "off")
     connection.pragma("synchronous", "off")
     connection.pragma("cache_size", -64_000)
-    _create(connection)
+    connection.pragma("application_id", _APPLICATION_ID)
+    migrations.apply(connection)
     return connection
 
 
 def open_reader(store: Store) -> apsw.Connection:
     """The database for reading. Raises Failure(MISSING) where there is none, Failure(STORE_DAMAGED)."""
     if not store.database.exists():
-        raise Failure(
-            Code.MISSING, f"{store.root}: no store here", advice="Check --store, or run: vector-projector pull"
-        )
-    connection = _connect(store, apsw.SQLITE_OPEN_READWRITE)  # a reader in WAL mode writes the shared memory
+        raise Failure(Code.MISSING, f"{store.root}: no store here", advice=_NO_STORE)
+    connection = _connect(store)  # for reading and writing: a reader in WAL mode writes the shared memory
     connection.pragma("query_only", "on")
-    _check_version(store, connection)
+    version = connection.pragma("user_version")
+    if version == 0:
+        raise Failure(Code.MISSING, f"{store.root}: no store here yet", advice=_NO_STORE)
+    migrations.refuse_newer(store, version)
+    if version < migrations.newest():
+        raise Failure(Code.CONFIG, f"{store.database}: of an older version", advice="Run: vector-projector verify")
     return connection
 
 
@@ -92,16 +103,18 @@ def remember(connection: apsw.Connection, key: str, content: Any) -> None:
         set_meta(connection, key, content)
 
 
-def _connect(store: Store, flags: int) -> apsw.Connection:
+def _connect(store: Store) -> apsw.Connection:
     try:
-        connection = apsw.Connection(str(store.database), flags=flags)
+        connection = apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(_BUSY_MS)
         connection.pragma("temp_store", "memory")
         connection.pragma("user_version")
         return connection
     except (apsw.NotADBError, apsw.CorruptError):
-        pass
-    raise Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
+        failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened")
+    raise failure
 
 
 def _refuse_lost(store: Store) -> None:
@@ -109,23 +122,4 @@ def _refuse_lost(store: Store) -> None:
     if any(store.objects.iterdir()):
         raise Failure(
             Code.STORE_DAMAGED, f"{store.database}: lost, but there are objects", advice="Run: vector-projector repair"
-        )
-
-
-def _create(connection: apsw.Connection) -> None:
-    script = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(script)
-    connection.pragma("application_id", _APPLICATION_ID)
-    connection.pragma("user_version", VERSION)
-    connection.execute("COMMIT")
-
-
-def _check_version(store: Store, connection: apsw.Connection) -> None:
-    version = connection.pragma("user_version")
-    if version > VERSION:
-        raise Failure(
-            Code.STORE_DAMAGED,
-            f"{store.database}: written by a newer program (version {version}, known {VERSION})",
-            advice="Update the program.",
         )

@@ -35,7 +35,9 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """How many, for argparse."""
+    """How many, for argparse; -1 for `all`."""
+    if text == "all":
+        return -1
     number = int(text)
     if not 0 < number <= 1_000_000_000:
         raise ValueError

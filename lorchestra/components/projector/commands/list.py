@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("type", metavar="TYPE")
     parser.add_argument("--since", "--from", type=output.day, metavar="DATE", help="from this day on")
     parser.add_argument("--until", "--to", type=output.day, metavar="DATE", help="to this day, inclusive")
-    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="how many (default: 20)")
+    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="how many, or all (default: 20)")
     parser.add_argument("--retired", action="store_true", help="those that no canonical file holds any longer")
     output.arguments(parser)
 
@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
             WHERE object.no BETWEEN ? AND ? AND state = ? ORDER BY object.no DESC LIMIT ?"""  # noqa: S608
         state = 2 if options.retired else 0
         values = (*layout.row_range(no, options.since, options.until), state, options.limit)
-        rows = [_row(row, options.format) for row in database.rows(opened.connection, query, values)]
-    output.write(sys.stdout, _COLUMNS, rows, options.format)
+        rows = (_row(row, options.format) for row in opened.connection.execute(query, values))
+        output.write(sys.stdout, _COLUMNS, rows, options.format)
     return 0
 
 

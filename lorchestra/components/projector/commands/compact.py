@@ -1,0 +1,44 @@
+"""`vector-projector compact`: give back the space that was freed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lorchestra.components.projector import config, opening, purge
+from lorchestra.components.projector.layout import Store
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Merge the full text, rewrite the database without its free pages, remove empty directories."""
+    store = Store(config.resolve(options).store)
+    os.environ["SQLITE_TMPDIR"] = str(store.root)  # VACUUM writes a copy: not to /var/tmp, and too big for memory
+    with opening.for_writing(store, wait=options.wait) as opened:
+        before = store.database.stat().st_size
+        opened.connection.execute("INSERT INTO fulltext (fulltext) VALUES ('optimize')")
+        opened.connection.pragma("temp_store", "file")
+        opened.connection.execute("VACUUM")
+        opened.connection.execute("PRAGMA optimize")
+        purge.checkpoint(opened.connection)
+        directories = _remove_empty(store.objects)
+    after = store.database.stat().st_size
+    sys.stderr.write(
+        f"vector-projector: metadata.db {before} -> {after} bytes, {directories} empty directories removed\n"
+    )
+    return 0
+
+
+def _remove_empty(top: Path) -> int:
+    removed = 0
+    for directory, _, _ in os.walk(top, topdown=False):
+        if directory != str(top) and not os.listdir(directory):
+            Path(directory).rmdir()
+            removed += 1
+    return removed
