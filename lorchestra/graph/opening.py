@@ -31,9 +31,12 @@ def survey(path: Path) -> Survey:
         return bool(store.note(_JUDGED) == config.sha256)
 
     config = configuration.load(path, judged=judged)
-    opened = store or TaskStore(str(config.log_directory / FILE))
-    opened.write_note(_JUDGED, config.sha256)
-    return Survey(config, opened)
+    return Survey(config, store or TaskStore(str(config.log_directory / FILE)))
+
+
+def found_good(survey: Survey) -> None:
+    """Note that the configuration need not be judged again while it stays the same."""
+    survey.store.write_note(_JUDGED, survey.config.sha256)
 
 
 def lock(config: Config) -> Lock:

@@ -144,6 +144,7 @@ class Pipeline:
         self.log.event("run_finished", level=level, status=self.run.status)
         if self._before:
             quiet.note(Survey(self.config, self.survey.store), self.run, self._before)
+        opening.found_good(self.survey)
         self.survey.store.dump()
 
     def _check_extraction(self) -> None:
