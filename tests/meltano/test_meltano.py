@@ -98,8 +98,8 @@ def test_a_poison_record_holds_back_only_itself(project: Project) -> None:
     project.settle()
 
 
-def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project) -> None:
-    project.plan("slow")
+def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
     killed = project.start("stuck")
     killed.kill()
     killed.wait()
