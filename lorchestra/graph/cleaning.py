@@ -83,5 +83,6 @@ class Cleaner:
         try:
             return confirm(f"Remove canonical files from {directory}? They can be made again from the raw files.")
         except Failure as failure:
-            sys.stderr.write(f"{failure.what}; use `lorchestra clean --stage canonize --yes`\n")
+            # doit keeps what an action prints to itself.
+            os.write(2, f"{failure.what}: use `lorchestra clean --stage canonize --yes`\n".encode())
             return False
