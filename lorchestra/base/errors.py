@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -123,6 +124,7 @@ _OS_CODES = {
     errno.ENOENT: Code.MISSING,
     errno.ENOTDIR: Code.MISSING,
     errno.EISDIR: Code.MISSING,
+    errno.ENAMETOOLONG: Code.MISSING,
 }
 
 
@@ -163,9 +165,9 @@ class ConfigFailure(Failure):
     """Every fault found in one document."""
 
     def __init__(self, document: str, findings: Sequence[Finding]) -> None:
-        lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in sorted(findings)]
+        self.findings = tuple(sorted(set(findings)))
+        lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in self.findings]
         super().__init__(Code.CONFIG, "\n".join(lines), advice="Mend the file at the places that are named.")
-        self.findings = tuple(sorted(findings))
 
 
 def from_os_error(error: OSError, path: object | None = None) -> Failure:
@@ -174,14 +176,12 @@ def from_os_error(error: OSError, path: object | None = None) -> Failure:
     Raise the result outside the `except` block, so that the original does not travel along as `__context__`.
     """
     code = _OS_CODES.get(error.errno or 0, Code.UNEXPECTED)
-    reason = errno.errorcode.get(error.errno or 0, "unknown") if error.errno else type(error).__name__
+    # Python may put text of its own into `strerror`; the system's own words for the number hold no data.
+    reason = f"{os.strerror(error.errno).lower()} ({_symbol(error.errno)})" if error.errno else type(error).__name__
     name = path if path is not None else error.filename
     where = f"{name}: " if name is not None else ""
-    return Failure(code, f"{where}{_REASONS.get(code, 'the system refused')} ({reason})")
+    return Failure(code, f"{where}{reason}")
 
 
-_REASONS = {
-    Code.NO_SPACE: "no space left",
-    Code.PERMISSION: "permission denied",
-    Code.MISSING: "no such file",
-}
+def _symbol(number: int) -> str:
+    return errno.errorcode.get(number, str(number))

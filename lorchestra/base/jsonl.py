@@ -30,7 +30,7 @@ def read(stream: BinaryIO, name: str = "input", *, longest: int = LONGEST_LINE) 
 
 
 def count(path: str) -> int:
-    """How many lines of a file hold something. A torn last line counts."""
+    """How many lines a file has. A torn last line counts."""
     lines, ends_with_newline = 0, True
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):

@@ -7,7 +7,6 @@ that nothing from a record has a way in.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -46,11 +45,7 @@ class Log:
             "event": name,
             "metadata": _checked(metadata),
         }
-        descriptor = private.append(self._directory / f"pipeline-{now:%Y%m%d}.log")
-        try:
-            os.write(descriptor, json.dumps(line).encode("ascii") + b"\n")
-        finally:
-            os.close(descriptor)
+        private.append_line(self._directory / f"pipeline-{now:%Y%m%d}.log", json.dumps(line).encode("ascii"))
 
 
 def timestamp(moment: datetime) -> str:
@@ -59,4 +54,9 @@ def timestamp(moment: datetime) -> str:
 
 
 def _checked(metadata: Mapping[str, Field]) -> dict[str, Field]:
-    return {key: value[:_LONGEST_TEXT] if isinstance(value, str) else value for key, value in metadata.items()}
+    return {key: _text(value) if isinstance(value, str) else value for key, value in metadata.items()}
+
+
+def _text(value: str) -> str:
+    """Cut, and without the lone surrogates that stand for the odd bytes of a file's name: no JSON may hold them."""
+    return value[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode()

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_TRANSFORM = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+(?:@(?:latest|\d+\.\d+\.\d+))?")
+_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which takes the digits of every script
+_TRANSFORM = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)+(?:@(?:latest|[0-9]+\.[0-9]+\.[0-9]+))?")
 _LONGEST_STEM = 120
+_LONGEST_TRANSFORM = 200
 
 
 class DatedName(NamedTuple):
@@ -52,7 +53,7 @@ def is_type(text: str) -> bool:
 
 def is_transform(text: str) -> bool:
     """Whether a text can name a transform. No such name leads out of its registry."""
-    return _TRANSFORM.fullmatch(text) is not None
+    return len(text) <= _LONGEST_TRANSFORM and _TRANSFORM.fullmatch(text) is not None
 
 
 def is_date(text: str) -> bool:

@@ -7,6 +7,7 @@ could have opened it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -30,6 +31,22 @@ def create(path: Path) -> BinaryIO:
 def append(path: Path) -> int:
     """A descriptor that appends to a private file, made when it is not there. Each `os.write` lands whole."""
     return _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add one line to a private file, in one write, so that lines of several processes never mix.
+
+    A last line that a crash tore is ended first: it stays torn, and costs no other. Raises OSError.
+    """
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        whole = b"\n" * torn + line + b"\n"
+        if os.write(descriptor, whole) < len(whole):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(descriptor)
 
 
 def make_directory(path: Path) -> None:
@@ -72,8 +89,8 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where the coming content of `path` is written: beside it, hidden, one name a process."""
-    return path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    """A place for the coming content of `path`: beside it, hidden, another one at each call."""
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}{_TEMPORARY}")
 
 
 def sweep(directory: Path) -> int:
@@ -81,7 +98,8 @@ def sweep(directory: Path) -> int:
     swept = 0
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
+            left = entry.name.startswith(".") and entry.name.endswith(_TEMPORARY)
+            if left and not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
                 swept += 1
     return swept

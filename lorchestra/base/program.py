@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -10,18 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from lorchestra.base.errors import Exit, Failure, from_os_error
+from lorchestra.base.errors import Code, Exit, Failure, from_os_error
 
 
 def begin() -> None:
-    """Make the process private, and SIGTERM the same as Ctrl-C.
+    """Make the process private; SIGTERM, and the loss of the terminal, become the same as Ctrl-C.
 
-    Files are born without rights for others, and no core file can hold a record.
+    Files are born without rights for others, and no core file can hold a record. Standard streams that the caller
+    closed lead to nowhere: else the next file that is opened would take their place.
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     os.umask(0o077)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, _interrupt)
 
 
 def run(name: str, body: Callable[[], int]) -> int:
@@ -31,38 +38,48 @@ def run(name: str, body: Callable[[], int]) -> int:
     place are told, its text is not, for it may hold a record's content.
     """
     begin()
+    status = _guarded(name, body)
     failure: Failure | None = None
     try:
-        status = body()
         sys.stdout.flush()
         return status
-    except Failure as expected:
-        failure = expected
-    except BrokenPipeError:
-        # The reader of our pipe has seen enough. Python would complain again at exit.
+    except OSError as error:
+        # What stdout still holds cannot be written. Python would try again at exit, complain and change the status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # else its reader has seen enough
+            failure = from_os_error(error, "standard output")
+    return status or (_told(name, failure) if failure else status)
+
+
+def _guarded(name: str, body: Callable[[], int]) -> int:
+    failure: Failure
+    try:
+        return body()
+    except SystemExit as ended:  # argparse, after its help or a wrong argument
+        return ended.code if isinstance(ended.code, int) else Exit.OK
+    except BrokenPipeError:
         return Exit.OK
     except KeyboardInterrupt:
-        tell(name, "interrupted", "Start again: what was done is kept.")
-        return Exit.INTERRUPTED
+        failure = Failure(Code.INTERRUPTED, "interrupted")
+    except Failure as expected:
+        failure = expected
     except OSError as error:
         failure = from_os_error(error)
     except Exception as error:
-        tell(
-            name,
-            f"unexpected {type(error).__name__} at {place(error)}",
-            "Report this place: it is a fault of the program.",
-        )
-        return Exit.UNEXPECTED
+        failure = Failure(Code.UNEXPECTED, f"unexpected {type(error).__name__} at {place(error)}")
+    return _told(name, failure)
+
+
+def _told(name: str, failure: Failure) -> int:
     tell(name, failure.what, failure.advice)
     return failure.exit
 
 
 def tell(name: str, what: str, advice: str) -> None:
-    """What happened and what to do, on stderr."""
-    sys.stderr.write(f"{name}: {what}\n")
-    if advice:
-        sys.stderr.write(f"  {advice}\n")
+    """What happened and what to do, on stderr. Characters that would steer a terminal are shown as escapes."""
+    text = f"{name}: {what}\n" + (f"  {advice}\n" if advice else "")
+    with contextlib.suppress(OSError):  # nobody listens any more
+        sys.stderr.write("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text))
 
 
 def place(error: BaseException) -> str:
@@ -76,5 +93,5 @@ def place(error: BaseException) -> str:
     return found
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -1,11 +1,14 @@
 """YAML as people expect it: what is written is what is meant, and every value knows its place.
 
 Refused, because each has hung, misled or crashed a reader: anchors and aliases, merge keys, tags, duplicate keys, keys
-that are not text, nesting beyond 64 levels, several documents. Numbers that look octal too: YAML reads `0700` as 448.
+that are not text, nesting beyond 64 levels, several documents. Numbers that look octal too: YAML reads `0700` as 448;
+and those that are not finite.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -142,7 +145,12 @@ class _Builder:
         tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         if tag not in _CORE_TAGS:  # dates and the like stay the text that they are
             return event.value
-        return self._loader.construct_object(yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+        value: Any = math.nan
+        with contextlib.suppress(ValueError):  # a lone 0x, or more digits than Python reads
+            value = self._loader.construct_object(yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _Refused(event.start_mark, "not a number that can be reckoned with: if it is text, put it in quotes")
+        return value
 
     def _note(self, path: Path) -> None:
         mark = self._loader.peek_event().start_mark

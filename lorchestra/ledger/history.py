@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,7 +100,7 @@ def write(directory: Path, run: RunRecord) -> None:
     earlier = read(directory).get("stages", {})
     stages = {name: _stage_state(record, earlier.get(name)) for name, record in run.stages.items()}
     state = {
-        "last_run": run.began.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "last_run": f"{run.began.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "status": run.status,
         "stages": {name: stages.get(name) or earlier[name] for name in RECORDS if name in stages or name in earlier},
         "run_id": run.run_id,
@@ -117,11 +116,7 @@ def write(directory: Path, run: RunRecord) -> None:
         "status": run.status,
         "stages": {name: {k: v for k, v in stage.items() if k != "output_files"} for name, stage in stages.items()},
     }
-    descriptor = private.append(directory / "runs.jsonl")
-    try:
-        os.write(descriptor, json.dumps(line).encode("ascii") + b"\n")
-    finally:
-        os.close(descriptor)
+    private.append_line(directory / "runs.jsonl", json.dumps(line).encode("ascii"))
 
 
 def _stage_state(record: StageRecord, earlier: dict[str, Any] | None) -> dict[str, Any]:
@@ -135,9 +130,14 @@ def read(directory: Path) -> dict[str, Any]:
     """The state of the last run; empty where there was none, or the file was damaged."""
     try:
         state = json.loads((directory / "state.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return state if isinstance(state, dict) else {}
+    return state if _is_state(state) else {}
+
+
+def _is_state(document: object) -> bool:
+    stages = document.get("stages") if isinstance(document, dict) else None
+    return isinstance(stages, dict) and all(isinstance(stage, dict) for stage in stages.values())
 
 
 def runs(directory: Path) -> Iterator[dict[str, Any]]:
@@ -149,7 +149,7 @@ def runs(directory: Path) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             run = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(run, dict):
             yield run

@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, Any] | None:
     """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) and document.get("format") == FORMAT else None
 
