@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 Identity: TypeAlias = tuple[int, int, int, int]
+_KIND = stat.S_IFMT(0xFFFF)
 
 
 class Listing(NamedTuple):
@@ -20,10 +21,17 @@ class Listing(NamedTuple):
     directories: dict[str, os.stat_result]
     others: int
 
-    def exposed(self, owner: int) -> int:
-        """How many entries somebody else owns or may use, or are neither file nor directory."""
-        entries = (*self.files.values(), *self.directories.values())
-        return self.others + sum(1 for entry in entries if entry.st_mode & 0o077 or entry.st_uid != owner)
+    def open_to_others(self) -> int:
+        """How many files and directories somebody else may use."""
+        return sum(1 for entry in self._entries() if entry.st_mode & 0o077)
+
+    def foreign(self, owner: int) -> int:
+        """How many entries belong to somebody else, or are neither file nor directory."""
+        return self.others + sum(1 for entry in self._entries() if entry.st_uid != owner)
+
+    def _entries(self) -> Iterator[os.stat_result]:
+        yield from self.files.values()
+        yield from self.directories.values()
 
 
 def read(path: Path) -> Listing:
@@ -36,17 +44,19 @@ def read(path: Path) -> Listing:
     except FileNotFoundError:
         return Listing(path, files, directories, others)
     with scan:
-        for entry in scan:
-            if entry.name.startswith("."):
+        for entry in scan:  # the longest loop of a run that has nothing to do
+            name = entry.name
+            if name[0] == ".":
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if stat.S_ISREG(status.st_mode):
-                files[entry.name] = status
-            elif stat.S_ISDIR(status.st_mode):
-                directories[entry.name] = status
+            kind = status.st_mode & _KIND
+            if kind == stat.S_IFREG:
+                files[name] = status
+            elif kind == stat.S_IFDIR:
+                directories[name] = status
             else:
                 others += 1
     return Listing(path, files, directories, others)
