@@ -1,14 +1,13 @@
 """pipeline.yaml as frozen values.
 
-The document is read by a strict loader, `${NAME}` and `${NAME:-default}` are filled in from the environment, the schema
-beside this file (data, not code) judges it, and every fault is reported at once with line and column. Paths are
-relative to the file.
+The document is read by a strict loader, `${NAME}` and `${NAME:-default}` are filled in from the environment (`$${` is
+a plain `${`), the schema beside this file (data, not code) judges it, and every fault is reported at once with line
+and column, none with a value. Paths are relative to the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -18,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lorchestra.base import strictyaml
-from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding
+from lorchestra.base import faults, names, strictyaml
+from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, from_os_error
 
 Stage = Literal["extract", "canonize", "index"]
 STAGES: tuple[Stage, ...] = ("extract", "canonize", "index")
 _SCHEMA = Path(__file__).with_name("pipeline.schema.json")
-_ENVIRONMENT = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*))?\})?")
 _PATHS = frozenset({"repo_path", "venv_path", "inbox", "cwd", "state"})
 
 
@@ -133,30 +132,33 @@ def load(
     `judged` says whether a document with this `sha256` was found good before; then the judge, who is slow to start,
     is not asked again.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        text = None
-    if text is None:
-        raise Failure(Code.MISSING, f"{path}: no such file", advice="Name the configuration with --config FILE.")
-    document = strictyaml.load(text, str(path))
+    schema = _SCHEMA.read_bytes()
+    document = strictyaml.load(_content(path), str(path))
     filled, findings = _fill(document, environment)
-    digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + _SCHEMA.read_bytes()).hexdigest()
-    if not findings:
-        with contextlib.suppress(KeyError, TypeError, AttributeError):
-            config = _build(path.absolute(), filled.value, digest)
-            if judged(config):
-                return config
-    findings.extend(_judge(filled))
+    digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + schema).hexdigest()
+    config: Config | None = None
+    with contextlib.suppress(Exception):  # whatever stands in a document that nobody has judged yet
+        config = _build(path.absolute(), filled.value, digest)
+    if config and not findings and judged(config):
+        return config
+    findings.extend((*faults.judge(filled, json.loads(schema)), *_meaning(filled)))
+    if config and not findings:
+        findings.extend(_overlaps(config, filled))
     if findings:
         raise ConfigFailure(str(path), findings)
-    return _build(path.absolute(), filled.value, digest)
+    return config or _build(path.absolute(), filled.value, digest)
 
 
-@functools.cache
-def _schema() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_SCHEMA.read_bytes())
-    return document
+def _content(path: Path) -> bytes:
+    failure: Failure
+    try:
+        with path.open("rb") as file:
+            return file.read(strictyaml.LARGEST + 1)
+    except OSError as error:
+        failure = from_os_error(error, path)
+    if failure.code is Code.MISSING:
+        raise Failure(failure.code, failure.what, advice="Name the configuration with --config FILE.")
+    raise failure
 
 
 def _fill(document: strictyaml.Document, environment: Mapping[str, str]) -> tuple[strictyaml.Document, list[Finding]]:
@@ -165,18 +167,22 @@ def _fill(document: strictyaml.Document, environment: Mapping[str, str]) -> tupl
 
     def text(value: str, path: strictyaml.Path) -> Any:
         def one(match: re.Match[str]) -> str:
-            escaped, name, default = match.groups()
-            if escaped:
-                return match.group(0)[1:]
-            value = environment.get(name)
-            if value is None and default is None:
-                findings.append(Finding(*document.place(path), f"the environment variable {name} is not set"))
-                return match.group(0)
-            return value or default or ""
+            name, default = match.groups()
+            if match.group() == "$${":
+                return "${"
+            if name is None:
+                findings.append(Finding(*document.place(path), _NO_REFERENCE))
+                return ""
+            found = environment.get(name)
+            if found is None and default is None:
+                findings.append(
+                    Finding(*document.place(path), f"the environment variable {faults.shown(name)} is not set")
+                )
+            return found or default or ""
 
-        replaced = _ENVIRONMENT.sub(one, value)
-        whole = _ENVIRONMENT.fullmatch(value)
-        return _scalar(replaced) if whole and not whole.group(1) else replaced
+        replaced = _REFERENCE.sub(one, value)
+        whole = _REFERENCE.fullmatch(value)
+        return _scalar(replaced) if whole and whole.group(1) else replaced
 
     def walk(value: Any, path: strictyaml.Path) -> Any:
         if isinstance(value, dict):
@@ -188,77 +194,20 @@ def _fill(document: strictyaml.Document, environment: Mapping[str, str]) -> tupl
     return strictyaml.Document(walk(document.value, ()), document.places), findings
 
 
+_NO_REFERENCE = "`${` begins ${NAME} or ${NAME:-default}; write $${ where it is meant as text"
+
+
 def _scalar(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     # Eight digits are a date, which stays text.
-    return int(text) if re.fullmatch(r"0|[1-9][0-9]{0,6}", text) else text
-
-
-def _judge(document: strictyaml.Document) -> Iterator[Finding]:
-    import jsonschema
-    import referencing
-
-    validator = jsonschema.Draft202012Validator(_schema(), registry=referencing.Registry())
-    for error in validator.iter_errors(document.value):
-        yield from _findings(error, document)
-    yield from _meaning(document)
-
-
-def _findings(error: Any, document: strictyaml.Document) -> Iterator[Finding]:
-    path = tuple(error.absolute_path)
-    place = document.place(path)
-    name = f"`{path[-1]}`" if path and isinstance(path[-1], str) else "this value"
-    if error.validator == "additionalProperties" and error.validator_value is False:
-        known = error.schema.get("properties", {})
-        for key in sorted(set(error.instance) - set(known)):
-            yield Finding(*document.place((*path, key)), f"unknown key `{key}`{_near_miss(key, known)}")
-    elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
-                yield Finding(*place, f"`{key}` is missing{'' if not path else f' in {name}'}")
-    elif error.validator == "enum":
-        choices = ", ".join(map(str, error.validator_value))
-        yield Finding(*place, f"{name} must be one of {choices}{_near_miss(error.instance, error.validator_value)}")
-    elif error.validator == "type":
-        kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        yield Finding(*place, f"{name} must be {' or '.join(_article(kind) for kind in kinds)}")
-    elif "propertyNames" in error.absolute_schema_path:
-        yield Finding(
-            *document.place((*path, error.instance)), "a source's name has lower-case letters, digits, _ and -"
-        )
-    else:
-        yield Finding(*place, f"{name} {_RULES.get(error.validator, 'is not valid')}")
-
-
-_RULES = {
-    "pattern": "is not of the form that is expected here",
-    "minimum": "is too small",
-    "exclusiveMinimum": "is too small",
-    "maximum": "is too large",
-    "minLength": "must not be empty",
-    "minItems": "must not be empty",
-    "anyOf": "is neither of the forms that are allowed here",
-}
-
-
-def _article(kind: str) -> str:
-    return {"object": "a mapping", "array": "a list", "string": "text in quotes", "integer": "a whole number"}.get(
-        kind, f"a {kind}"
-    )
-
-
-def _near_miss(word: object, known: Any) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    if re.fullmatch(r"0|[1-9][0-9]{0,6}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"(?:0|[1-9][0-9]{0,6})\.[0-9]{1,9}", text) else text
 
 
 def _meaning(document: strictyaml.Document) -> Iterator[Finding]:
     """What a schema cannot say."""
-    from lorchestra.base import names
-
     stages = document.value.get("stages") if isinstance(document.value, dict) else None
     extract = stages.get("extract") if isinstance(stages, dict) else None
     sources = extract.get("sources") if isinstance(extract, dict) else None
@@ -270,6 +219,27 @@ def _meaning(document: strictyaml.Document) -> Iterator[Finding]:
             yield Finding(*document.place((*path, "start")), '`start` is not a date: write it as "20251112"')
         if source.get("type") == "meltano" and sum(k in source for k in ("job", "sources", "extractor")) > 1:
             yield Finding(*document.place(path), "`job`, `sources` and `extractor` exclude each other")
+
+
+def _overlaps(config: Config, document: strictyaml.Document) -> Iterator[Finding]:
+    """Each stage reads whole directories, and staging renames into them: none may hold another, or lie elsewhere."""
+    places = {
+        ("stages", "extract", "output_dir"): config.extract.output_dir,
+        ("stages", "canonize", "output_dir"): config.canonize.output_dir,
+        ("stages", "index", "output_dir"): config.index.output_dir,
+    }
+    taken = {config.work_directory: "the work directory .work"}
+    for path, directory in places.items():
+        where, name = document.place(path), ".".join(path[1:])
+        if directory == config.phi_directory or not directory.is_relative_to(config.phi_directory):
+            yield Finding(*where, f"`{name}` must lie below security.phi_directory")
+            continue
+        for other, whose in taken.items():
+            if directory.is_relative_to(other) or other.is_relative_to(directory):
+                yield Finding(*where, f"`{name}` and {whose} must be apart from each other")
+        if config.log_directory.is_relative_to(directory):
+            yield Finding(*where, f"`{name}` must not hold logging.directory")
+        taken[directory] = f"`{name}`"
 
 
 def _build(path: Path, value: Mapping[str, Any], digest: str) -> Config:
