@@ -29,7 +29,7 @@ def find(program: str) -> Path:
 
 def identity(executable: Path) -> str:
     """A text that moves when a program, or what is installed in its virtual environment, may have changed."""
-    places = [executable, *executable.parent.parent.glob("lib/python*/site-packages")]
+    places = [executable, *sorted(executable.parent.parent.glob("lib/python*/site-packages"))]
     return ";".join(f"{place}:{place.stat().st_mtime_ns}" for place in places)
 
 

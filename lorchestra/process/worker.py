@@ -7,6 +7,7 @@ lost and no other: the next job starts a new one.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -15,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
@@ -47,65 +48,71 @@ class Worker:
                     # Ctrl-C reaches us; we end the worker ourselves when its job is settled.
                     process_group=0,
                 )
-        except FileNotFoundError:
-            failure = Failure(Code.COMPONENT_MISSING, f"{argv[0]}: cannot be started")
         except OSError as error:
-            failure = from_os_error(error, argv[0])
+            failure = from_os_error(error)
+            if error.filename == argv[0] and failure.code is not Code.PERMISSION:
+                failure = Failure(Code.COMPONENT_MISSING, f"{argv[0]}: cannot be started")
         if failure:
             raise failure
+        assert self._child.stdin and self._child.stdout
+        self._in, self._out = self._child.stdin, self._child.stdout
+        os.set_blocking(self._in.fileno(), False)
 
     def call(self, job: Mapping[str, Any], timeout_seconds: float | None = None) -> dict[str, Any]:
         """Hand over a job and wait for its result.
 
         Raises Failure(COMPONENT_CRASHED | TIMED_OUT); the program is gone then.
         """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         answer: object = None
         try:
-            self._write(json.dumps(job).encode("ascii") + b"\n")
-            answer = json.loads(self._read(timeout_seconds))
-        except (BrokenPipeError, EOFError, ValueError):
+            self._write(json.dumps(job).encode("ascii") + b"\n", deadline)
+            answer = json.loads(self._read(deadline))
+        except _TimeUp:
+            answer = _TimeUp
+        except (BrokenPipeError, EOFError, ValueError, RecursionError):
             pass
         except BaseException:
             self.stop(grace_seconds=0)
             raise
-        if not isinstance(answer, dict) or answer.get("id") != job.get("id"):
+        good = isinstance(answer, dict) and answer.get("id") == job.get("id")
+        if not good or self._buffer:  # who says more than was asked is not at rest for the next job
             self.stop(grace_seconds=0)
-            raise Failure(
-                Code.COMPONENT_CRASHED, f"the worker ended without an answer; its messages are in {self._log}"
-            )
-        return answer
+        if isinstance(answer, dict) and good:
+            return answer
+        if answer is _TimeUp:
+            raise Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
+        raise Failure(Code.COMPONENT_CRASHED, f"the worker gave no answer; its messages are in {self._log}")
 
     def stop(self, grace_seconds: float = 2.0) -> None:
-        """End the program: close its input, then kill its process group when it has not ended in time."""
-        if os.getpid() != self._owner:  # a fork of us: the worker is not ours to end
+        """End the program: close its input, and when its time is up kill it and what it left running."""
+        if self._in.closed:
             return
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe:
-                pipe.close()
-        try:
+        self._in.close()
+        self._out.close()
+        if os.getpid() != self._owner:  # a fork of us: the worker is not ours to end
+            self._child.returncode = 0  # nor to be waited for
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
+        self._child.wait()
 
     @property
     def alive(self) -> bool:
         """Whether it is ours and still running."""
-        return os.getpid() == self._owner and self._child.poll() is None
+        return os.getpid() == self._owner and not self._in.closed and self._child.poll() is None
 
-    def _write(self, line: bytes) -> None:
-        assert self._child.stdin is not None
+    def _write(self, line: bytes, deadline: float | None) -> None:
         while line:
-            line = line[self._child.stdin.write(line) or 0 :]
+            _wait(self._in, select.POLLOUT, deadline)
+            line = line[self._in.write(line) or 0 :]
 
-    def _read(self, timeout_seconds: float | None) -> bytes:
-        assert self._child.stdout is not None
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    def _read(self, deadline: float | None) -> bytes:
         while b"\n" not in self._buffer:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not select.select([self._child.stdout], [], [], left)[0]:
-                raise Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
-            chunk = self._child.stdout.read(65536)
+            _wait(self._out, select.POLLIN, deadline)
+            chunk = self._out.read(65536)
             if not chunk or len(self._buffer) > _LONGEST_RESULT:
                 raise EOFError
             self._buffer += chunk
@@ -113,12 +120,27 @@ class Worker:
         return line
 
 
+class _TimeUp(Exception):
+    """No answer before the deadline."""
+
+
+def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:
+    """Wait until a pipe can be used, or its other end is gone, which the next read or write will find."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+    if not poll.poll(left):
+        raise _TimeUp
+
+
 def shared(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Worker:
     """The worker of this process for a command: started at the first call, ended with the process."""
     key = tuple(argv)
-    if key not in _workers or not _workers[key].alive:
-        if not _workers:
-            atexit.register(stop_all)
+    if key in _workers and not _workers[key].alive:
+        _workers.pop(key).stop(grace_seconds=0)
+    if key not in _workers:
+        atexit.unregister(stop_all)  # once, however often one is started
+        atexit.register(stop_all)
         _workers[key] = Worker(argv, cwd=cwd, env=env, log=log)
     return _workers[key]
 
