@@ -7,6 +7,7 @@ the name in its target schema, and one digest over all of them.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 from lorchestra.base import iglu, names, strictyaml
 from lorchestra.base.errors import Code, Failure
 
-_REFERENCE = re.compile(rb'"(iglu:[^"]+)"')
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
+
+
+_SCHEMA_NAMES = (("from_schema", "input_schema"), ("to_schema", "output_schema"))
 
 
 class Transform(NamedTuple):
@@ -32,17 +35,17 @@ class Transform(NamedTuple):
 def resolve(registry: Path, schemas: Path, transform_id: str) -> Transform:
     """Find a transform by its id.
 
-    Raises Failure(TRANSFORM_MISSING | TRANSFORM_INVALID). A spec or schema that is not there is left for the
-    canonizer to refuse; it counts in the fingerprint as absent.
+    Raises Failure(TRANSFORM_MISSING | TRANSFORM_INVALID), ConfigFailure where the metadata is not YAML. A spec or
+    schema that is not there is left for the canonizer to refuse; it counts in the fingerprint as absent.
     """
     meta = locate(registry, transform_id)
     document = strictyaml.load(meta.read_bytes(), str(meta)).value
     entries = document if isinstance(document, dict) else {}
-    target = iglu.parse(str(entries.get("to_schema") or entries.get("output_schema")))
+    source, target = (_schema_key(entries, *keys) for keys in _SCHEMA_NAMES)
     if target is None or not names.is_type(target.name):
         raise Failure(Code.TRANSFORM_INVALID, f"{meta}: it names no target schema")
-    source = entries.get("from_schema") or entries.get("input_schema")
-    files = (meta, _spec(meta, entries), *_closure(iglu.SchemaRegistry(schemas), [str(source), str(target)]))
+    roots = [key for key in (source, target) if key]
+    files = (meta, _spec(meta, entries), *_closure(iglu.SchemaRegistry(schemas), roots))
     return Transform(transform_id, meta, target.name, files, _fingerprint(files))
 
 
@@ -51,43 +54,69 @@ def locate(registry: Path, transform_id: str) -> Path:
     if not names.is_transform(transform_id):
         raise Failure(Code.TRANSFORM_MISSING, "a transform's name is not of the form folder/name or folder/name@1.0.0")
     name, _, version = transform_id.partition("@")
-    for root in (registry, registry / "transforms"):
+    for root in (registry / "transforms", registry):
         flat = root / f"{name}.meta.yaml"
         if not version and flat.is_file():
             return flat
-        versions = [version] if version and version != "latest" else _versions(root / name)
-        path = root / name / versions[-1] / "spec.meta.yaml" if versions else flat
-        if path.is_file():
-            return path
+        found = _versions(root / name)
+        if version in ("", "latest") and found:
+            return max(found.items(), key=_order)[1]
+        if version in found:
+            return found[version]
     raise Failure(Code.TRANSFORM_MISSING, f"the transform {transform_id} is not in {registry}")
 
 
-def _versions(directory: Path) -> list[str]:
+def _versions(directory: Path) -> dict[str, Path]:
+    """The metadata files of a transform's versions."""
     if not directory.is_dir():
-        return []
-    found = [entry.name for entry in directory.iterdir() if _VERSION.fullmatch(entry.name)]
-    return sorted(found, key=lambda version: tuple(map(int, version.split("."))))
+        return {}
+    found = {e.name: e / "spec.meta.yaml" for e in directory.iterdir() if _VERSION.fullmatch(e.name)}
+    return {version: path for version, path in found.items() if path.is_file()}
+
+
+def _order(version: tuple[str, Path]) -> tuple[int, ...]:
+    return tuple(map(int, version[0].split(".")))
+
+
+def _schema_key(entries: dict[str, Any], *keys: str) -> iglu.SchemaKey | None:
+    named = next((entries[key] for key in keys if entries.get(key)), None)
+    return iglu.parse(named) if isinstance(named, str) else None
 
 
 def _spec(meta: Path, entries: dict[str, Any]) -> Path:
-    named = entries.get("spec_path")
-    return meta.parent / (named if isinstance(named, str) else meta.name.replace(".meta.yaml", ".jsonata"))
+    named = entries.get("spec_path") or meta.name.replace(".meta.yaml", ".jsonata")
+    if not isinstance(named, str) or named.startswith("/") or ".." in named.split("/"):
+        raise Failure(Code.TRANSFORM_INVALID, f"{meta}: spec_path must be a path below the metadata's directory")
+    return meta.parent / named
 
 
-def _closure(schemas: iglu.SchemaRegistry, uris: list[str]) -> Iterator[Path]:
-    seen: set[str] = set()
-    while uris:
-        uri = uris.pop()
-        key = iglu.parse(uri)
-        if uri in seen or key is None:
+def _closure(schemas: iglu.SchemaRegistry, keys: list[iglu.SchemaKey]) -> Iterator[Path]:
+    """The files of the schemas, and of those that they refer to."""
+    seen = set[iglu.SchemaKey]()
+    while keys:
+        key = keys.pop()
+        if key in seen:
             continue
-        seen.add(uri)
+        seen.add(key)
         try:
-            path = schemas.load(uri).path
-            uris += [match.decode() for match in _REFERENCE.findall(path.read_bytes())]
+            schema = schemas.load(str(key))
         except Failure:
-            path = schemas.root / key.vendor / key.name / key.format / key.version
-        yield path
+            yield schemas.root / key.vendor / key.name / key.format / key.version
+            continue
+        yield schema.path
+        keys += _references(schema.document, key)
+
+
+def _references(node: Any, key: iglu.SchemaKey) -> Iterator[iglu.SchemaKey]:
+    """The schemas that a `$ref` names, by an Iglu URI or relative to the schema's own."""
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _references(inner, key)
+    reference = node.get("$ref") if isinstance(node, dict) else None
+    if isinstance(reference, str):
+        place = posixpath.join(posixpath.dirname(str(key).removeprefix("iglu:")), reference.partition("#")[0])
+        named = reference.partition("#")[0] if reference.startswith("iglu:") else f"iglu:{posixpath.normpath(place)}"
+        if found := iglu.parse(named):
+            yield found
 
 
 def _fingerprint(files: tuple[Path, ...]) -> str:
