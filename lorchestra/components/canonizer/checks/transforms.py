@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import iglu, strictyaml
+from lorchestra.base import strictyaml
 from lorchestra.base.errors import Code, ConfigFailure, Failure
 from lorchestra.components.canonizer import goldens, metadata, transforms
 from lorchestra.components.canonizer.checks import Finding, attempt
 from lorchestra.components.canonizer.pool import Pool
 
-_RANGE = re.compile(r"(\d+|\*)-(\d+|\*)-(\d+|\*)")
 _RULES = {
     Code.TRANSFORM_TAMPERED: "checksum",
     Code.TRANSFORM_MISSING: "missing",
@@ -40,7 +38,6 @@ def check(meta_path: Path, home: Path, schemas: Path) -> Iterator[Finding]:
         yield from _findings(meta_path, failure)
         return
     yield from _place(parsed, home)
-    yield from _range(parsed)
     loaded, failure = attempt(lambda: transforms.load(meta_path, require_checksum=False))
     if loaded is None:
         yield from _findings(meta_path, failure)
@@ -76,20 +73,6 @@ def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
         yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
     if versioned and relative.parent.name != parsed.meta.version:
         yield parsed.at(("version",), "version", f"the directory says {relative.parent.name}")
-
-
-def _range(parsed: _Parsed) -> Iterator[Finding]:
-    compat = parsed.meta.document.get("compat")
-    wanted = compat.get("from_schema_range") if isinstance(compat, dict) else None
-    if wanted is None:
-        return
-    key = iglu.parse(parsed.meta.from_schema)
-    assert key is not None  # metadata.parse has seen to it
-    match = _RANGE.fullmatch(wanted) if isinstance(wanted, str) else None
-    if match is None:
-        yield parsed.at(("compat", "from_schema_range"), "schema_range", "must be of the form 1-0-*")
-    elif any(part not in ("*", number) for part, number in zip(match.groups(), key.version.split("-"), strict=True)):
-        yield parsed.at(("compat", "from_schema_range"), "schema_range", f"leaves out from_schema, {key.version}")
 
 
 def _checksum(parsed: _Parsed, loaded: transforms.Transform) -> Iterator[Finding]:

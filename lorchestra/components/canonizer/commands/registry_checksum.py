@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 
 from lorchestra.base import strictyaml
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import files, transforms
+from lorchestra.components.canonizer.arguments import add_registry
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
+    add_registry(parser)
     parser.add_argument("--write", action="store_true", help="write what differs into the metadata")
 
 

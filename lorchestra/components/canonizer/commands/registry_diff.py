@@ -17,6 +17,7 @@ import orjson
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution, transforms
+from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.evolution import Step
 
@@ -32,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("old", metavar="OLD", help="an Iglu URI of the registry, or a file")
     parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+    add_registry(parser)
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
 
 
 def run(args: argparse.Namespace) -> int:

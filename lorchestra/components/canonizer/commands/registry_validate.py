@@ -12,12 +12,13 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import checks, transforms
+from lorchestra.components.canonizer.arguments import add_registry
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+    add_registry(parser)
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton, transforms
+from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.metadata import SUFFIX
 from lorchestra.components.canonizer.pool import Pool
@@ -26,13 +27,11 @@ from lorchestra.components.canonizer.pool import Pool
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", metavar="ID", help="the new name, as email/gmail_labels")
-    parser.add_argument(
-        "--from", dest="before", required=True, metavar="SCHEMA", help="the source's schema, an Iglu URI"
-    )
-    parser.add_argument("--to", dest="after", required=True, metavar="SCHEMA", help="the canonical schema, an Iglu URI")
+    parser.add_argument("--from", dest="before", required=True, metavar="URI", help="the source's schema, an Iglu URI")
+    parser.add_argument("--to", dest="after", required=True, metavar="URI", help="the canonical schema, an Iglu URI")
     parser.add_argument("--example", type=Path, metavar="FILE", help="a synthetic document of the source")
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: schemas/ of the registry)")
+    add_registry(parser)
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import engines, goldens, transforms
+from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.pool import Pool
 
 _ENGINES = ("jsonatapy", "jlens")
@@ -25,8 +26,10 @@ _ENGINES = ("jsonatapy", "jlens")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: beside the transform, or above)")
+    add_registry(parser)
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+    )
     parser.add_argument("--engine", choices=(*_ENGINES, "all"), help="default: as each transform's metadata says")
 
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         verdicts = list(_verdicts(meta, args.schemas, chosen))
         tests += len(verdicts)
         failed += sum(bool(verdict.faults) for verdict in verdicts)
-        _print(str(meta.relative_to(args.registry)), verdicts)
+        _print(transforms.name_of(args.registry, meta), verdicts)
     print(f"transforms: {len(metas)}, golden tests: {tests}, failed: {failed}")
     return Exit.REGISTRY if failed else Exit.OK
 
@@ -77,7 +80,7 @@ def _told(by_engine: dict[str, list[str]]) -> list[str]:
 
 def _print(name: str, verdicts: list[Verdict]) -> None:
     passed = sum(not verdict.faults for verdict in verdicts)
-    print(f"{name.removesuffix('.meta.yaml')}: {passed} of {len(verdicts)}" if verdicts else f"{name}: no golden tests")
+    print(f"{name}: {passed} of {len(verdicts)}" if verdicts else f"{name}: no golden tests")
     for verdict in verdicts:
         for fault in verdict.faults:
             print(f"  {verdict.case}: {fault}")

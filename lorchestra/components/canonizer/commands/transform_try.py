@@ -22,6 +22,7 @@ import orjson
 from lorchestra.base import jsonl
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import goldens, transforms
+from lorchestra.components.canonizer.arguments import add_registry, count
 from lorchestra.components.canonizer.pool import Pool
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -30,12 +31,16 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", metavar="ID", help="a transform's name")
-    parser.add_argument("--input", type=Path, required=True, help="JSON Lines, or one JSON document")
-    parser.add_argument("--line", type=int, default=1, metavar="N", help="which line (default: 1)")
+    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="JSON Lines, or one JSON document")
+    parser.add_argument("--line", type=count, default=1, metavar="N", help="which line (1)")
     parser.add_argument("--yes", action="store_true", help="do not ask before a record is shown")
-    parser.add_argument("--registry", type=Path, default=Path("transforms"), help="default: ./transforms")
-    parser.add_argument("--schemas", type=Path, help="the schemas' directory (default: beside the transform, or above)")
-    parser.add_argument("--engine", choices=("jsonatapy", "jlens"), help="default: as the metadata says")
+    add_registry(parser)
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+    )
+    parser.add_argument(
+        "--engine", choices=("jsonatapy", "jlens"), metavar="NAME", help="jsonatapy or jlens (what the metadata says)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,157 @@
+"""`can registry validate`: each rule finds its fault, names the file, and a sound registry has none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.components.canonizer.house import NOTE, RAW, Registry, can
+
+SELF = {"vendor": "org.canonical", "name": "note", "format": "jsonschema", "version": "1-0-0"}
+
+
+def sound(root: Path, **extra: Any) -> Registry:
+    """A registry of one transform with a golden test, without findings."""
+    registry = Registry(root)
+    golden = {"input": "tests/a.input.json", "expect": "tests/a.output.json"}
+    registry.flat('{"id": id}', **{"id": "note/raw_to_note_v1", "tests": [golden], **extra})
+    tests = root / "note" / "tests"
+    tests.mkdir()
+    (tests / "a.input.json").write_text('{\n  "id": "one"\n}\n')
+    (tests / "a.output.json").write_text('{"id": "one"}')
+    return registry
+
+
+def findings(root: Path) -> list[str]:
+    """What the program prints, without the summary: `file:line: rule: message`, the file below the registry."""
+    done = can("registry", "validate", "--registry", root)
+    *lines, summary = done.stdout.decode().splitlines()
+    assert f"findings: {len(lines)}" in summary
+    assert done.returncode == (4 if lines else 0)
+    assert done.stderr == b""
+    return [line.removeprefix(f"{root}/") for line in lines]
+
+
+def test_a_sound_registry_has_no_findings(tmp_path: Path) -> None:
+    sound(tmp_path)
+    assert findings(tmp_path) == []
+
+
+def test_a_versioned_registry_too(tmp_path: Path) -> None:
+    meta = Registry(tmp_path / "transforms").versioned('{"id": id}', id="note/raw_to_note")
+    (tmp_path / "transforms" / "schemas").rename(tmp_path / "schemas")
+    tests = meta.parent / "tests"
+    tests.mkdir()
+    (tests / "a.input.json").write_text('{"id": "one"}')
+    (tests / "a.expected.json").write_text('{"id": "one"}')
+    assert findings(tmp_path) == []
+
+
+META = "note/raw_to_note_v1.meta.yaml"
+SCHEMA = "schemas/org.canonical/note/jsonschema/1-0-0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"id": "note/other"}, f"{META}:1: id: the file's place says note/raw_to_note_v1"),
+        ({"checksum": {"jsonata_sha256": "0" * 64}}, f"{META}:1: checksum: expected sha256 000000000000, found"),
+        ({"checksum": None}, f"{META}:1: checksum: none is named"),
+        ({"version": "1"}, f"{META}:1: metadata: version: must be a version in quotes"),
+        ({"to_schema": "iglu:org.canonical/none/jsonschema/1-0-0"}, f"{META}: missing: iglu:org.canonical/none"),
+        ({"spec_path": "none.jsonata"}, f"{META}: missing: "),
+        ({"compat": {"from_schema_range": "any"}}, f"{META}:1: metadata: compat.from_schema_range: must be"),
+        ({"compat": {"from_schema_range": "1-1-*"}}, f"{META}:1: metadata: compat.from_schema_range: must be"),
+        ({"tests": "tests/"}, f"{META}: golden: tests: must be a list"),
+        ({"tests": [{"input": "../a.json", "expect": "b.json"}]}, f"{META}: golden: tests.0: must name"),
+        ({"tests": [{"input": "tests/a.input.json", "expect": "tests/none.json"}]}, "note/tests/none.json: golden: "),
+    ],
+)
+def test_faults_of_metadata_are_found(fields: dict[str, Any], line: str, tmp_path: Path) -> None:
+    sound(tmp_path, **fields)
+    found = [finding for finding in findings(tmp_path) if ": orphan: " not in finding]
+    assert len(found) == 1
+    assert found[0].startswith(line)
+
+
+def test_metadata_that_is_no_yaml_names_its_line(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / META).write_text("id: note/raw_to_note_v1\nversion: [\n")
+    assert findings(tmp_path)[0].startswith(f"{META}:3: metadata: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "rule"), [("{ 'id': ", "invalid"), ("$error('x')", "golden"), ("{'id': id & '!'}", "golden")]
+)
+def test_faults_of_a_spec_are_found(spec: str, rule: str, tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / "note" / "raw_to_note_v1.jsonata").write_text(spec)
+    can("registry", "checksum", "--registry", tmp_path, "--write")
+    (found,) = findings(tmp_path)
+    assert f": {rule}: " in found
+
+
+def test_a_golden_test_that_fails_says_where(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / "note" / "tests" / "a.output.json").write_text('{"id": "two"}')
+    assert findings(tmp_path) == ['note/tests/a.output.json: golden: /id: expected "two", found "one"']
+
+
+def test_a_transform_without_golden_tests_and_a_spec_without_metadata_are_found(tmp_path: Path) -> None:
+    Registry(tmp_path).flat("$")
+    (tmp_path / "note" / "stray.jsonata").write_text("$")
+    assert [line.split(": ")[1] for line in findings(tmp_path)] == ["no_golden", "orphan"]
+
+
+def test_a_link_in_place_of_a_spec_is_found(tmp_path: Path) -> None:
+    sound(tmp_path)
+    spec = tmp_path / "note" / "raw_to_note_v1.jsonata"
+    spec.rename(tmp_path / "elsewhere")
+    spec.symlink_to(tmp_path / "elsewhere")
+    assert "checksum" in findings(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("document", "line"),
+    [
+        ("[1]", "schema_invalid: not a JSON object"),
+        ("{", "schema_invalid: not a JSON object"),
+        ({"type": "text"}, "schema_invalid: $.type: breaks `anyOf` of its draft"),
+        ({"$schema": "https://example.org/none"}, "schema_invalid: its $schema names no draft"),
+        ({"$ref": "iglu:org.canonical/none/jsonschema/1-0-0"}, "schema_ref: "),
+        ({"$ref": "https://example.org/none.json"}, "schema_ref: "),
+        ({"self": {**SELF, "version": "1-0-1"}}, "schema_self: self.version: its place says 1-0-0"),
+        ({"self": "note"}, "schema_self: must be an object"),
+        ({"x-key": ["no"], "properties": {}}, "schema_fields: x-key: there is no property no"),
+        ({"x-key": ["id"], "properties": {"id": {}}}, "schema_fields: x-key: id is not required"),
+        ({"x-time": ["date"], "properties": {"date": {}}}, "schema_fields: x-time: must name properties"),
+        ({"x-text": "body", "properties": {"body": {}}}, "schema_fields: x-text: must name properties"),
+    ],
+)
+def test_faults_of_schemas_are_found(document: Any, line: str, tmp_path: Path) -> None:
+    sound(tmp_path)
+    text = document if isinstance(document, str) else json.dumps(document)
+    (tmp_path / SCHEMA).write_text(text)
+    assert any(finding.startswith(f"{SCHEMA}: {line}") for finding in findings(tmp_path))
+
+
+def test_a_self_describing_schema_of_draft_4_is_sound(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    meta_schema = "http://iglucentral.com/schemas/com.snowplowanalytics.self-desc/schema/jsonschema/1-0-0#"
+    registry.schema(NOTE, {"$schema": meta_schema, "self": SELF, "type": "object"})
+    registry.schema(RAW, {"$ref": NOTE})
+    assert findings(tmp_path) == []
+
+
+def test_a_file_that_is_no_schema_is_found_by_its_place(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / "schemas" / "README.md").write_text("About")
+    assert findings(tmp_path) == ["schemas/README.md: schema_path: its place is not {vendor}/{name}/{format}/{version}"]
+
+
+def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:
+    assert can("registry", "validate", "--registry", tmp_path).returncode == 4
+    assert can("registry", "validate", "--registry", tmp_path / "none").returncode == 2
