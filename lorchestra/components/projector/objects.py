@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from pathlib import Path
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
@@ -14,15 +14,15 @@ from lorchestra.components.projector.layout import ObjectName, Store
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def write(store: Store, name: ObjectName, content: bytes) -> None:
-    """Write an object beside its name, then rename it. It is durable after the next `sync`, not before."""
-    path = str(store.object(name))
+def write(root: str, path: str, content: bytes) -> None:
+    """Write the object at `path` below `root`: beside its name, then renamed. It is durable after the next `sync`."""
     directory, _, file = path.rpartition("/")
+    directory = f"{root}/{directory}"
     temporary = f"{directory}/.{file}.tmp~"
     try:
         descriptor = os.open(temporary, _CREATE, private.FILE_MODE)
     except FileNotFoundError:
-        private.make_directory(Path(directory))
+        _make_directories(directory)
         descriptor = os.open(temporary, _CREATE, private.FILE_MODE)
     try:
         written = os.write(descriptor, content)
@@ -30,7 +30,13 @@ def write(store: Store, name: ObjectName, content: bytes) -> None:
             written += os.write(descriptor, content[written:])
     finally:
         os.close(descriptor)
-    os.rename(temporary, path)
+    os.rename(temporary, f"{directory}/{file}")
+
+
+def _make_directories(leaf: str) -> None:
+    for directory in (leaf.rpartition("/")[0], leaf):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, private.DIRECTORY_MODE)
 
 
 def sync(store: Store) -> None:

@@ -132,11 +132,12 @@ class Writer:
     def _write_objects(self, new: Sequence[_New]) -> dict[int, tuple[bytes, int]]:
         """Write the objects in the order of their directories; return digest and size by row."""
         named = [(_name(item), item) for item in sorted(new, key=lambda item: item.record.id)]
-        self._journal.intend(layout.object_path(name) for name, _ in named)
-        seals = {}
-        for name, item in named:
+        paths = [layout.object_path(name) for name, _ in named]
+        self._journal.intend(paths)
+        root, seals = str(self._store.root), {}
+        for path, (name, item) in zip(paths, named, strict=True):
             sealed = _seal(name, item)
-            objects.write(self._store, name, sealed.content)
+            objects.write(root, path, sealed.content)
             seals[item.version.no] = (sealed.sha256, len(sealed.content))
         return seals
 

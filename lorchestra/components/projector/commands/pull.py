@@ -22,8 +22,8 @@ from lorchestra.components.projector.reading import Judges
 
 _ALWAYS = ("files", "files_unchanged", "records_in", "inserted")
 COUNTS = (
-    "files", "files_unchanged", "files_missing", "records_in", "inserted", "duplicates", "revised", "skipped_changes",
-    "purged", "retired", "returned", "rejected",
+    "files", "files_unchanged", "files_missing", "files_pruned", "records_in", "inserted", "duplicates", "revised",
+    "skipped_changes", "purged", "retired", "returned", "rejected",
 )  # fmt: skip
 
 
