@@ -83,14 +83,15 @@ class Canonization:
         self._write = write
         self._set_aside = set_aside
 
-    def feed(self, chunks: Iterator[Chunk], name: str, runs: Runs | None = None) -> Tally:
+    def feed(self, chunks: Iterator[Chunk], name: str, source: int | None = None, runs: Runs | None = None) -> Tally:
         """Send one input through the transform that the pool has prepared last; return its counts.
 
+        `source` as in `Pool.convert`; `runs` takes in where each line of the output came from.
         Raises Failure(NOT_JSONL) at a line that is not JSON, (TOO_MANY_REJECTS) where the policy says so. What came
         before has been written then.
         """
         tally = Tally()
-        for chunk, converted in self._pool.convert(chunks):
+        for chunk, converted in self._pool.convert(chunks, source):
             self._write(converted.output)
             if runs is not None:
                 runs.extend(converted.sources)

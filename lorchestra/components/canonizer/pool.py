@@ -112,21 +112,27 @@ class Pool:
         self._identity = self._prepared(self._workers[0])
         return self._identity
 
-    def convert(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Converted]]:
-        """Convert chunks by the transform prepared last; results come in the order of the chunks."""
+    def convert(self, chunks: Iterator[Chunk], source: int | None = None) -> Iterator[tuple[Chunk, Converted]]:
+        """Convert chunks by the transform prepared last; results come in the order of the chunks, as early as they can.
+
+        `source` is the descriptor that the chunks are read from, where waiting for it must not hold results back.
+        """
         done: dict[int, tuple[Chunk, Converted]] = {}
-        numbered = enumerate(chunks)
-        waiting = next(numbered, None)
-        turn = 0
+        turn = handed_out = 0
+        more = True
         try:
-            while waiting or done or self._busy():
-                while waiting and len(self._busy()) < self._size and waiting[0] - turn < _AHEAD * self._size:
-                    self._hand_out(self._idle(), *waiting)
-                    waiting = next(numbered, None)
+            while more or done or self._busy():
                 if turn in done:
                     yield done.pop(turn)
                     turn += 1
-                else:
+                elif more and self._has_room(handed_out - turn) and self._input_comes_first(source):
+                    chunk = next(chunks, None)
+                    if chunk is None:
+                        more = False
+                    else:
+                        self._hand_out(self._idle(), handed_out, chunk)
+                        handed_out += 1
+                elif self._busy():
                     place, chunk, converted = self._next_outcome()
                     done[place] = chunk, converted
         finally:
@@ -152,6 +158,16 @@ class Pool:
 
     def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.task is not None]
+
+    def _has_room(self, ahead: int) -> bool:
+        return len(self._busy()) < self._size and ahead < _AHEAD * self._size
+
+    def _input_comes_first(self, source: int | None) -> bool:
+        busy = self._busy()
+        if source is None or not busy:
+            return True
+        readable, _, _ = select.select([source, *(worker.replies for worker in busy)], [], [])
+        return source in readable
 
     def _idle(self) -> Worker:
         worker = next((worker for worker in self._workers if worker.task is None), None)

@@ -88,7 +88,7 @@ def _canonize(job: Job, pool: Pool) -> Tally:
 def _feed(work: Canonization, source: Input) -> dict[str, Any]:
     name, digest, runs = Path(source.path).name, Digest(), Runs(work.total.records_out + 1)
     with opened(source.path) as descriptor:
-        tally = work.feed(cut(descriptor, name, digest.update), name, runs)
+        tally = work.feed(cut(descriptor, name, digest.update), name, descriptor, runs)
     return {"name": name, **digest.told(), **tally.counts(), "lines": runs.runs}
 
 

@@ -79,7 +79,7 @@ def _canonize(arguments: argparse.Namespace, pool: Pool) -> Tally:
         rejects = drafts.get(arguments.rejects)
         work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
         try:
-            tally = work.feed(_records(arguments, source, name), name)
+            tally = work.feed(_records(arguments, source, name), name, source)
         except Failure as failure:
             # What was refused is what the user will want to look at.
             if rejects and failure.code is Code.TOO_MANY_REJECTS:
