@@ -1,20 +1,22 @@
 """What can be wrong with a registry: each finding has its file, its line where one is known, and a rule's name.
 
-metadata           the metadata is not YAML, or lacks what every transform must say
-id                 the id is not the one that the file's place gives
-version            a versioned transform lies in the directory of another version
-checksum           the spec's bytes are not those that the metadata names, or it names none
-invalid            the spec is no JSONata expression, or cannot be read
-missing            a file or schema that is referred to is not there
-schema_range       compat.from_schema_range is no range, or leaves out from_schema
-golden             a golden test fails, or its files are not as they should be
-no_golden          a transform without any golden test
-orphan             a spec that no metadata names
-schema_path        a file below the schemas whose place is not {vendor}/{name}/{format}/{version}
-schema_self        a self-describing schema that describes another place
-schema_invalid     not JSON, or not a valid schema of its own draft
-schema_ref         a $ref that leads nowhere
-schema_fields      x-key, x-text, x-time, x-title or x-volatile name a property that the schema does not have
+    metadata           the metadata is not YAML, or lacks what every transform must say
+    id                 the id is not the one that the file's place gives
+    version            a versioned transform lies in the directory of another version
+    checksum           the spec's bytes are not those that the metadata names, or it names none
+    invalid            the spec is no JSONata expression, or cannot be read
+    missing            a file or schema that is referred to is not there
+    schema_range       compat.from_schema_range is no range, or leaves out from_schema
+    golden             a golden test fails, or its files are not as they should be
+    no_golden          a transform without any golden test
+    orphan             a spec that no metadata names
+    schema_path        a file below the schemas whose place is not {vendor}/{name}/{format}/{version}
+    schema_self        a self-describing schema that describes another place
+    schema_invalid     not JSON, or not a valid schema of its own draft
+    schema_ref         a $ref that leads nowhere
+    schema_fields      x-key, x-text, x-time, x-title or x-volatile name a property that the schema does not have
+
+`checks.transforms` and `checks.schemas` find them; `can registry validate` prints them.
 """
 
 from __future__ import annotations
