@@ -6,7 +6,6 @@
     checksum           the spec's bytes are not those that the metadata names, or it names none
     invalid            the spec is no JSONata expression, or cannot be read
     missing            a file or schema that is referred to is not there
-    schema_range       compat.from_schema_range is no range, or leaves out from_schema
     golden             a golden test fails, or its files are not as they should be
     no_golden          a transform without any golden test
     orphan             a spec that no metadata names
