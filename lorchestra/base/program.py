@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import signal
@@ -10,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
 
@@ -44,8 +44,7 @@ def run(name: str, body: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except OSError as error:
-        # What stdout still holds cannot be written. Python would try again at exit, complain and change the status.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # else its reader has seen enough
             failure = from_os_error(error, "standard output")
     return status or (_told(name, failure) if failure else status)
@@ -78,8 +77,16 @@ def _told(name: str, failure: Failure) -> int:
 def tell(name: str, what: str, advice: str) -> None:
     """What happened and what to do, on stderr. Characters that would steer a terminal are shown as escapes."""
     text = f"{name}: {what}\n" + (f"  {advice}\n" if advice else "")
-    with contextlib.suppress(OSError):  # nobody listens any more
+    try:
         sys.stderr.write("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text))
+        sys.stderr.flush()
+    except OSError:
+        _abandon(sys.stderr)
+
+
+def _abandon(stream: TextIO) -> None:
+    """What a stream still holds cannot be written. Python would try again at exit, complain and change the status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def place(error: BaseException) -> str:
