@@ -107,10 +107,15 @@ class Pool:
         Raises Failure, also where a worker dies over it.
         """
         self._order = order
-        if not self._workers:
-            self._workers.append(Worker([]))
-        self._identity = self._prepared(self._workers[0])
-        return self._identity
+        worker = self._any_idle()
+        has_worked = worker.key is not None
+        identity = self._prepared(worker)
+        if identity is None and has_worked:
+            identity = self._prepared(self._any_idle())  # it may have been killed while nothing was asked of it
+        if identity is None:
+            raise Failure(Code.TRANSFORM_INVALID, f"{order.meta}: the engine breaks down over this transform")
+        self._identity = identity
+        return identity
 
     def convert(self, chunks: Iterator[Chunk], source: int | None = None) -> Iterator[tuple[Chunk, Converted]]:
         """Convert chunks by the transform prepared last; results come in the order of the chunks, as early as they can.
@@ -144,15 +149,13 @@ class Pool:
         while self._workers:
             self._workers.pop().end()
 
-    def _prepared(self, worker: Worker) -> dict[str, Any]:
+    def _prepared(self, worker: Worker) -> dict[str, Any] | None:
         worker.send({"op": "prepare", **self._order._asdict()})
         try:
             identity, _ = worker.reply()
         except Died:
-            identity = None
-        if identity is None:
             self._bury(worker)
-            raise Failure(Code.TRANSFORM_INVALID, f"{self._order.meta}: the engine breaks down over this transform")
+            return None
         worker.key = identity["key"]
         return identity
 
@@ -169,11 +172,15 @@ class Pool:
         readable, _, _ = select.select([source, *(worker.replies for worker in busy)], [], [])
         return source in readable
 
-    def _idle(self) -> Worker:
+    def _any_idle(self) -> Worker:
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
             worker = Worker(self._workers)
             self._workers.append(worker)
+        return worker
+
+    def _idle(self) -> Worker:
+        worker = self._any_idle()
         if worker.key != self._identity["key"] and self._prepared(worker) != self._identity:
             raise Failure(Code.INPUT_CHANGED, f"{self._order.meta}: the transform changed while it ran")
         return worker
