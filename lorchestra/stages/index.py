@@ -19,7 +19,7 @@ from lorchestra.process.retry import retry
 
 COUNTS = (
     "files", "files_unchanged", "records_in", "inserted", "duplicates", "revised",
-    "skipped_changes", "retired", "rejected", "objects",
+    "skipped_changes", "retired", "rejected",
 )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 def index(
     type_: str, how: Projector, *, prune: bool = False, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, int]:
-    """Bring the store up to date with the canonical files of one type; return the projector's counts.
+    """Bring the store up to date with the canonical files of one type; return the projector's counts, and `objects`.
 
     `prune` also retires the records of files that are gone. Raises Failure.
     """
@@ -69,16 +69,13 @@ def index(
     outcome = retry(how.retry, lambda _attempt: _attempt_pull(type_, how, prune), sleep=sleep)
     if outcome.code is not None:
         raise Failure(outcome.code, outcome.what)
-    return {name: int(outcome.report.get(name, 0)) for name in COUNTS}
+    counts = {name: int(outcome.report.get(name, 0)) for name in COUNTS}
+    return counts | {"objects": int(_registry(how.store, type_).get("objects", 0))}
 
 
 def held(store: Path, type_: str) -> str | None:
     """The digest of the files whose content the store says it holds, None where it holds none or says nothing."""
-    try:
-        registry = json.loads((store / "registry" / f"{type_}.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    value = registry.get("holds") if isinstance(registry, dict) else None
+    value = _registry(store, type_).get("holds")
     return value if isinstance(value, str) else None
 
 
@@ -92,6 +89,15 @@ def wanted(canonical: Listing) -> dict[str, str]:
                 f"{name} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n"
             )
     return {type_: hashlib.sha256("".join(lines).encode()).hexdigest() for type_, lines in by_type.items()}
+
+
+def _registry(store: Path, type_: str) -> dict[str, Any]:
+    """What the store says of a type (docs/contracts.md); empty where it says nothing."""
+    try:
+        registry = json.loads((store / "registry" / f"{type_}.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return registry if isinstance(registry, dict) else {}
 
 
 def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:
