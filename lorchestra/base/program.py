@@ -13,6 +13,8 @@ from typing import TextIO
 
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
 
+_PACKAGE = f"{Path(__file__).parents[1]}/"
+
 
 def begin() -> None:
     """Make the process private; SIGTERM, and the loss of the terminal, become the same as Ctrl-C.
@@ -91,13 +93,13 @@ def _abandon(stream: TextIO) -> None:
 
 def place(error: BaseException) -> str:
     """`file:line` of the innermost frame inside this package, else of the innermost frame."""
-    frame, found = error.__traceback__, "an unknown place"
+    frame, ours, any_ = error.__traceback__, "", "an unknown place"
     while frame is not None:
-        code = frame.tb_frame.f_code
-        if "lorchestra" in code.co_filename or found == "an unknown place":
-            found = f"{'/'.join(Path(code.co_filename).parts[-3:])}:{frame.tb_lineno}"
+        file = frame.tb_frame.f_code.co_filename
+        any_ = f"{'/'.join(Path(file).parts[-3:])}:{frame.tb_lineno}"
+        ours = any_ if file.startswith(_PACKAGE) else ours
         frame = frame.tb_next
-    return found
+    return ours or any_
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

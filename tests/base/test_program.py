@@ -87,6 +87,17 @@ def test_the_place_of_an_unexpected_exception_is_told() -> None:
     assert "unexpected TypeError at lorchestra/base/jsonl.py:" in err
 
 
+def test_without_a_frame_of_ours_the_innermost_is_told() -> None:
+    def deep() -> None:
+        raise ValueError
+
+    assert program.place(ValueError()) == "an unknown place"
+    with pytest.raises(ValueError) as caught:
+        deep()
+    line = deep.__code__.co_firstlineno + 1
+    assert program.place(caught.value) == f"tests/base/test_program.py:{line}"
+
+
 def test_what_the_system_refuses_has_a_status_of_its_own() -> None:
     assert ran("open('/nowhere/x')")[0::2] == (
         2, "prog: /nowhere/x: no such file or directory (ENOENT)\n  Check the path.\n",
