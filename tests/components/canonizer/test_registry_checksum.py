@@ -72,3 +72,5 @@ def test_writing_changes_the_digest_and_nothing_else(before: str, after: str, tm
 def test_a_transform_that_is_not_there_is_refused(tmp_path: Path) -> None:
     Registry(tmp_path).flat(SPEC)
     assert can("registry", "checksum", "--registry", tmp_path, "note/none").returncode == 4
+    (tmp_path / "empty").mkdir()
+    assert can("registry", "checksum", "--registry", tmp_path / "empty").returncode == 4

@@ -152,6 +152,12 @@ def test_a_file_that_is_no_schema_is_found_by_its_place(tmp_path: Path) -> None:
     assert findings(tmp_path) == ["schemas/README.md: schema_path: its place is not {vendor}/{name}/{format}/{version}"]
 
 
+def test_a_finding_is_one_line_whatever_the_name_of_its_file(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / "note" / "a\n\x1bb.jsonata").write_text("$")
+    assert findings(tmp_path) == ["note/a\\x0a\\x1bb.jsonata: orphan: no metadata names this spec"]
+
+
 def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:
     assert can("registry", "validate", "--registry", tmp_path).returncode == 4
     assert can("registry", "validate", "--registry", tmp_path / "none").returncode == 2

@@ -39,7 +39,8 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{where}: {self.rule}: {self.message}"
+        text = f"{where}: {self.rule}: {self.message}"
+        return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)  # a file's name may hold anything
 
 
 def attempt(call: Callable[[], T]) -> tuple[T | None, Failure | None]:

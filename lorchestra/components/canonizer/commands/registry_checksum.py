@@ -13,6 +13,7 @@ from lorchestra.base import strictyaml
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import files, transforms
 from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.commands.transform_test import wanted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, or write, and print."""
-    metas = [transforms.find(args.registry, name) for name in args.ids] or transforms.every(args.registry)
+    metas = wanted(args.registry, args.ids)
     differing = [
         found for found in (transforms.load(meta, require_checksum=False) for meta in metas) if not found.sound
     ]

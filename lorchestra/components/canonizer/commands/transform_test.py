@@ -35,9 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the tests and print what came of them."""
-    metas = [transforms.find(args.registry, name) for name in args.ids] or transforms.every(args.registry)
-    if not metas:
-        raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: no transforms")
+    metas = wanted(args.registry, args.ids)
     chosen = _ENGINES if args.engine == "all" else (args.engine,)
     for engine in filter(None, chosen):
         engines.load(engine)
@@ -49,6 +47,14 @@ def run(args: argparse.Namespace) -> int:
         _print(transforms.name_of(args.registry, meta), verdicts)
     print(f"transforms: {len(metas)}, golden tests: {tests}, failed: {failed}")
     return Exit.REGISTRY if failed else Exit.OK
+
+
+def wanted(registry: Path, ids: list[str]) -> list[Path]:
+    """The metadata files of the transforms named, or of all. Raises Failure(TRANSFORM_MISSING) where there is none."""
+    metas = [transforms.find(registry, name) for name in ids] or transforms.every(registry)
+    if not metas:
+        raise Failure(Code.TRANSFORM_MISSING, f"{registry}: no transforms")
+    return metas
 
 
 class Verdict(NamedTuple):
