@@ -12,7 +12,7 @@ import apsw
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import database, journal, purge
+from lorchestra.components.projector import database, journal, purge, registry
 from lorchestra.components.projector.layout import Store
 
 
@@ -38,11 +38,11 @@ def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> It
     try:
         connection = database.open_writer(store)
         try:
+            for directory in (store.root, store.root / "rejects", store.root / "registry"):
+                private.sweep(directory)
             journal.recover(store, connection)
             purge.finish(store, connection)
-            private.sweep(store.root)
-            private.sweep(store.root / "rejects")
-            private.sweep(store.root / "registry")
+            registry.catch_up(store, connection)
             yield Opened(store, connection)
         finally:
             connection.close()

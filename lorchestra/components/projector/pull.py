@@ -23,7 +23,7 @@ from typing import NamedTuple
 import apsw
 
 from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.components.projector import canonical, files, journal, objects
+from lorchestra.components.projector import canonical, files, journal, objects, registry
 from lorchestra.components.projector.canonical import Reject, Source
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.journal import Journal
@@ -83,6 +83,7 @@ class Pull:
         if not gone:
             return
         with self.connection:
+            registry.outdate(self.connection)
             if prune:
                 self.counts.update(files.forget(self.connection, gone))
             else:
@@ -186,6 +187,7 @@ class _Transaction:
         self._writer.finish()
         self._counts.update(settle(self._connection, self._writer.touched))
         self._counts.update(self._writer.counts)
+        registry.outdate(self._connection)
         for rejects in self._rejects:
             rejects.publish()
         if self._writer.wrote:

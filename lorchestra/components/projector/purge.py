@@ -19,7 +19,17 @@ import orjson
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import database, identity, layout, lookup, objects, reading, tombstone, views
+from lorchestra.components.projector import (
+    database,
+    identity,
+    layout,
+    lookup,
+    objects,
+    reading,
+    registry,
+    tombstone,
+    views,
+)
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 from lorchestra.components.projector.reading import Rules
@@ -66,6 +76,7 @@ def finish(store: Store, connection: apsw.Connection) -> None:
 
 def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, str]) -> None:
     with connection:
+        registry.outdate(connection)
         for each, kind in kinds.items():
             number = lookup.type_number(connection, kind)
             for found in lookup.revisions_of(connection, each):

@@ -19,7 +19,19 @@ from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.rows import CURRENT, FORMER, RETIRED
 
 MOST_IDS = 10_000
+_STATE = "registries"
 FORMAT = "lorchestra.registry/1"
+
+
+def outdate(connection: apsw.Connection) -> None:
+    """Note, inside of a transaction, that the registry files have to follow it."""
+    database.remember(connection, _STATE, "outdated")
+
+
+def catch_up(store: Store, connection: apsw.Connection) -> None:
+    """Write the registry files that a killed run still owed. What they hold is for the next pull to say."""
+    if database.get_meta(connection, _STATE) == "outdated":
+        write(store, connection, [kind for (kind,) in database.rows(connection, "SELECT name FROM type")])
 
 
 def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]) -> None:
@@ -32,6 +44,7 @@ def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]
         path = store.registry(kind)
         if not path.exists() or path.read_bytes() != content:
             private.write(path, content)
+    database.remember(connection, _STATE, "written")
 
 
 def holds(connection: apsw.Connection, no: int) -> str:

@@ -332,10 +332,16 @@ def test_a_second_pull_is_busy_or_waits(filled: Bench) -> None:
     filled.pull("--wait")
 
 
-def test_everything_is_private_from_birth(filled: Bench) -> None:
-    os.umask(0o022)
-    for path in [filled.store, *filled.store.rglob("*")]:
+def test_everything_is_private_from_birth(bench: Bench) -> None:
+    bench.canonical("email-20251101.jsonl", [email(1), {"schema": EMAIL}])
+    before = os.umask(0)
+    try:
+        bench.pull()
+    finally:
+        os.umask(before)
+    for path in [bench.store, *bench.store.rglob("*")]:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert (bench.root / "report.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_store_that_others_may_enter_is_refused(filled: Bench) -> None:

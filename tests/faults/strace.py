@@ -1,0 +1,49 @@
+"""Killing and failing the real program at a chosen system call, by strace's fault injection."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+WRITING = (
+    "openat", "write", "pwrite64", "rename", "unlink", "mkdir", "fsync", "fdatasync", "syncfs", "ftruncate", "close",
+)  # fmt: skip
+_CALL = re.compile(r"^\d+ +(\w+)\(", re.MULTILINE)
+
+
+def available() -> bool:
+    """Whether strace is there and may trace."""
+    path = shutil.which("strace")
+    return path is not None and subprocess.run([path, "-qq", "true"], capture_output=True, check=False).returncode == 0
+
+
+def calls(command: Sequence[str], log: Path) -> Counter[str]:
+    """Run a command; how often it made each of the WRITING calls."""
+    _strace(command, ["-o", str(log), "-e", f"trace={','.join(WRITING)}"])
+    return Counter(_CALL.findall(log.read_text(errors="replace")))
+
+
+def inject(command: Sequence[str], call: str, fault: str, when: str) -> int:
+    """Run a command with a fault at the calls that `when` names; return its exit status, negative for a signal."""
+    return _strace(command, ["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"])
+
+
+def _strace(command: Sequence[str], arguments: Sequence[str]) -> int:
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("COVERAGE_PROCESS_START", None)
+    ended = subprocess.run(
+        ["strace", "-f", "-qq", *arguments, *command], capture_output=True, check=False, env=environment, timeout=120
+    )
+    return ended.returncode
+
+
+def spread(counts: Counter[str], start: Counter[str], points: int) -> list[tuple[str, int]]:
+    """About so many (call, which) pairs, evenly over all that a program does beyond starting up."""
+    every = [(call, n) for call in WRITING for n in range(start[call] + 1, counts[call] + 1)]
+    step = max(1, len(every) // points)
+    return every[::step]

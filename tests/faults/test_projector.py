@@ -1,0 +1,127 @@
+"""Whatever kills a pull or a purge, at whatever system call: the store is as before or as after, and can be proven.
+
+After each fault the store is verified as it is found, brought up to date, verified again, and compared record by
+record with one that nothing ever happened to.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.components.projector.bench import PROGRAM, Bench, contact, email
+from tests.faults import strace
+
+pytestmark = pytest.mark.skipif(not strace.available(), reason="strace is missing or may not trace")
+
+KILL_POINTS = 130
+FULL_POINTS = 70
+FAILING_POINTS = 25
+
+
+class Fault:
+    """A store with one pull behind it and changes before it, that can be set back to that state."""
+
+    def __init__(self, root: Path) -> None:
+        self.bench = Bench(root)
+        bench = self.bench
+        bench.canonical("email-20251101.jsonl", map(email, range(12)))
+        bench.canonical("contact-20251101.jsonl", map(contact, range(5)))
+        bench.pull()
+        self.before = self.exported()
+        bench.canonical("email-20251101.jsonl", map(email, range(3, 15)))  # 3 go, 3 come
+        bench.canonical("email-20251102.jsonl", [*map(email, range(20, 32)), {"schema": email(0)["schema"]}])
+        bench.canonical("contact-20251102.jsonl", [contact(1, "Ada Married"), contact(9)])
+        shutil.copytree(bench.store, root / "saved")
+        self.pull = [
+            str(PROGRAM), "pull", "--store", str(bench.store), "--input", str(bench.input), "--schemas", str(bench.schemas),
+        ]  # fmt: skip
+        self.start = strace.calls([str(PROGRAM), "pull", "--help"], root / "log")
+        self.calls = strace.calls(self.pull, root / "log")
+        self.after = self.exported()
+        assert self.after != self.before
+        self.reset()
+
+    def reset(self) -> None:
+        """The store as it was before the second pull."""
+        shutil.rmtree(self.bench.store)
+        shutil.copytree(self.bench.root / "saved", self.bench.store)
+
+    def exported(self) -> list[str]:
+        """Every current record."""
+        return sorted(self.bench.ok("export", "--output", "-").stdout.splitlines())
+
+    def check(self) -> None:
+        """Prove the store as it is, bring it up to date, prove it again."""
+        self.bench.ok("verify")
+        assert set(self.exported()) <= {*self.before, *self.after}
+        self.bench.pull()
+        self.bench.ok("verify")
+        assert self.exported() == self.after
+        assert not list(self.bench.store.rglob("*tmp~"))
+        assert not (self.bench.store / "journal").exists()
+
+
+@pytest.fixture(scope="module")
+def fault(tmp_path_factory: pytest.TempPathFactory) -> Fault:
+    return Fault(tmp_path_factory.mktemp("faults"))
+
+
+def test_a_pull_killed_anywhere(fault: Fault) -> None:
+    points = strace.spread(fault.calls, fault.start, KILL_POINTS)
+    killed = 0
+    for call, which in points:
+        fault.reset()
+        killed += strace.inject(fault.pull, call, "signal=SIGKILL", str(which)) != 0
+        fault.check()
+    print(f"{killed} kills of {len(points)} points, 0 violations")
+    assert killed >= 100
+
+
+def test_a_disk_that_is_full_from_some_moment_on(fault: Fault) -> None:
+    calls = Counter(
+        {call: fault.calls[call] for call in ("write", "pwrite64", "mkdir", "fsync", "fdatasync", "syncfs")}
+    )
+    points = strace.spread(calls, fault.start, FULL_POINTS)
+    statuses: Counter[int] = Counter()
+    for call, which in points:
+        fault.reset()
+        statuses[strace.inject(fault.pull, call, "error=ENOSPC", f"{which}+")] += 1
+        fault.check()
+    print(f"{len(points)} points with a full disk, exit statuses {dict(statuses)}, 0 violations")
+    assert len(points) >= 50
+    assert statuses[6] >= 0.8 * len(points)
+    assert set(statuses) <= {0, 1, 6}
+
+
+def test_a_disk_that_fails(fault: Fault) -> None:
+    calls = Counter({call: fault.calls[call] for call in ("fsync", "fdatasync", "syncfs", "pwrite64", "rename")})
+    for call, which in strace.spread(calls, fault.start, FAILING_POINTS):
+        fault.reset()
+        assert strace.inject(fault.pull, call, "error=EIO", str(which)) in (0, 1)
+        fault.check()
+
+
+def test_a_purge_killed_anywhere_is_finished_by_the_next_writer(fault: Fault) -> None:
+    fault.reset()
+    bench = fault.bench
+    bench.pull()
+    shutil.rmtree(bench.root / "saved")
+    shutil.copytree(bench.store, bench.root / "saved")
+    purge = [str(PROGRAM), "purge", "--store", str(bench.store), "--subject", "from=person1@example.org", "--yes"]
+    calls = strace.calls(purge, bench.root / "log")
+    assert not any("person1@" in record for record in fault.exported())
+    for call, which in strace.spread(calls, fault.start, 60):
+        fault.reset()
+        strace.inject(purge, call, "signal=SIGKILL", str(which))
+        bench.ok("verify")
+        left = sum("person1@" in record for record in fault.exported())
+        assert left in (0, sum("person1@" in record for record in fault.after))
+        if left:
+            bench.ok("purge", "--subject", "from=person1@example.org", "--yes")
+        bench.pull()
+        bench.ok("verify")
+        assert not any("person1@" in record for record in fault.exported())
