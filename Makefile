@@ -24,6 +24,18 @@ test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
+.PHONY: test-faults
+test-faults: .venv/tested ## kill the store at every step, fill its disk, verify after each
+	@LORCHESTRA_FAULTS=1 $(BIN)/python -m pytest tests/faults
+
+.PHONY: test-meltano
+test-meltano: .venv/tested ## the real Meltano with a Singer SDK tap, and every way it can fail
+	@LORCHESTRA_MELTANO=1 $(BIN)/python -m pytest tests/meltano
+
+.PHONY: meltano-example
+meltano-example: .venv/installed ## from an HTTP API through Meltano to the search: examples/meltano-ingest
+	@examples/meltano-ingest/run.sh
+
 .PHONY: check
 check: .venv/tested ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 from lorchestra.ledger.history import RECORDS, RunRecord, StageRecord
 
-_IN = {"extract": "new_records", "canonize": "records_in", "index": "records_in"}
-_OUT = {"extract": "records", "canonize": "records_out", "index": "inserted"}
-_HEAD = ("", "made", "up to date", "failed", "records in", "out", "rejected", "seconds")
+_IN = {"extract": "records", "canonize": "records_in", "index": "records_in"}
+_OUT = {"extract": ("new_records",), "canonize": ("records_out",), "index": ("inserted", "revised")}
+_HEAD = ("", "files", "done", "up to date", "failed", "records in", "out", "rejected", "seconds")
 
 
 def summary(run: RunRecord) -> str:
-    """A line a stage: what was made, skipped, failed; records in, out and rejected in this run; duration."""
+    """A line a stage: its files, tasks done, skipped and failed, records in, out and rejected, duration.
+
+    What goes into extract is what the sources' files hold, and out comes what is new in them.
+    """
     rows = [_HEAD, *(_row(run.stages[name]) for name in RECORDS if name in run.stages)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -23,11 +30,12 @@ def summary(run: RunRecord) -> str:
 def _row(stage: StageRecord) -> tuple[str, ...]:
     counts = stage.counts
     numbers = (
+        counts.get("files", 0) if stage.name == "index" else len(stage.output_files),
         stage.built,
         stage.up_to_date,
         len(stage.failures),
         counts.get(_IN[stage.name], 0),
-        counts.get(_OUT[stage.name], 0),
+        sum(counts.get(name, 0) for name in _OUT[stage.name]),
         counts.get("rejected", 0),
     )
     return (stage.name, *(f"{number:,}" for number in numbers), f"{stage.duration_seconds:.1f}")
@@ -42,5 +50,6 @@ def _notes(run: RunRecord) -> list[str]:
     if run.interrupted:
         notes.append("Interrupted. What was done is kept; start again to go on.")
     if "index" in run.stages and not run.interrupted:
-        notes.append(f"Look at it: vector-projector search WORDS --store {run.store}")
+        projector = Path(sys.executable).with_name("vector-projector")
+        notes.append(f"Look at it: {os.path.relpath(projector)} search WORDS --store {os.path.relpath(run.store)}")
     return ["", *notes] if notes else []

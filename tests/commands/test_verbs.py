@@ -1,0 +1,155 @@
+"""status, validate, clean and the command line itself, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.project import BIN, Project, lines
+
+
+def test_status_before_anything_ran(project: Project) -> None:
+    told = project.run("lorchestra", "status").stdout
+    assert "last run   none" in told
+    assert "never asked" in told
+    assert not (project.root / "phi-data").exists()
+    assert not project.logs.exists()
+
+
+def test_status_tells_what_lies_there_and_what_there_is_to_do(built: Project) -> None:
+    (built.canonical / "email-20251110.jsonl").unlink()
+    (built.raw / "contacts-dataverse-20251110.jsonl").unlink()
+    (built.raw / "unknown-thing-20251110.jsonl").touch(mode=0o600)
+    (built.raw / "Somebody@Example.org.txt").touch(mode=0o600)
+    told = built.run("lorchestra", "status").stdout
+    assert "SUCCESS" in told
+    assert "1 of 2 files up to date" in told
+    assert "email-20251110: target deleted" in told
+    assert "stale      contact-20251110" in told
+    assert "unmatched  unknown-thing-20251110.jsonl" in told
+    assert "unnamed    1 files" in told
+    assert "Somebody" not in told
+    state = json.loads(built.run("lorchestra", "status", "--json").stdout)
+    assert state["canonical"]["to_make"] == {"email-20251110": ["target deleted"]}
+    assert state["unmatched"] == ["unknown-thing-20251110.jsonl"]
+    assert state["sources"]["gmail-messages-a"]["records"] == 6
+
+
+def test_status_tells_of_directories_that_others_can_read(built: Project) -> None:
+    built.raw.chmod(0o750)
+    assert "chmod 700" in built.run("lorchestra", "status").stdout
+
+
+def test_unmatched_and_unnamed_files_are_told_in_every_run(built: Project) -> None:
+    (built.raw / "unknown-thing-20251110.jsonl").touch(mode=0o600)
+    (built.raw / "Somebody@Example.org.txt").touch(mode=0o600)
+    for _ in range(2):
+        told = built.run("lorchestra", "run", "--stage", "canonize").stdout
+        assert "1 raw files match no mapping" in told
+        assert "1 files in the raw directory do not follow the naming convention" in told
+
+
+def test_validate_on_a_sound_pipeline(project: Project) -> None:
+    told = project.run("lorchestra", "validate").stdout
+    assert told.count("ok ") == 8
+    assert not (project.root / "phi-data").exists()
+
+
+def test_validate_tells_everything_that_is_wrong(built: Project) -> None:
+    built.store.chmod(0o755)
+    built.edit("    registry: transforms\n", "    registry: transforms\n    command: no-such-can\n")
+    spec = built.root / "transforms/email/gmail_to_canonical_v1.jsonata"
+    spec.write_text("$$")
+    told = built.run("lorchestra", "validate", status=5).stdout
+    assert f"chmod 700 {built.store}" in told
+    assert "no-such-can" in told
+    built.store.chmod(0o700)
+    built.edit("    command: no-such-can\n", "")
+    assert "checksum" in built.run("lorchestra", "validate", status=4).stdout
+
+
+def test_clean_removes_what_can_be_made_again_after_a_yes(built: Project) -> None:
+    before = built.canonical_bytes()
+    assert "no terminal" in built.run("lorchestra", "clean", status=2).stderr
+    assert "would be removed" in built.run("lorchestra", "clean", "--dry-run").stdout
+    assert built.canonical_bytes() == before
+    built.run("lorchestra", "clean", "--stage", "canonize", "--yes")
+    assert built.canonical_bytes() == {}
+    assert len(list(built.raw.iterdir())) == 5
+    built.run("doit", "canonize")
+    assert built.canonical_bytes() == before
+    built.run("lorchestra", "clean", "--all", "--yes")
+    assert list(built.raw.iterdir()) == []
+    assert built.objects() == {}
+    assert "0 files" in built.run("lorchestra", "clean", "--stage", "canonize").stdout
+
+
+@pytest.mark.parametrize(("answer", "left"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])
+def test_clean_asks_on_a_terminal(built: Project, answer: bytes, left: int) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [BIN / "lorchestra", "clean", "--stage", "canonize"],
+        cwd=built.root,
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        os.write(ours, answer)
+        _, err = child.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert "Remove" in err
+    assert len(list(built.canonical.glob("*.jsonl"))) == left
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        ([], 2),
+        (["rnu"], 2),
+        (["run", "--stgae", "index"], 2),
+        (["run", "--config", "no-such.yaml"], 2),
+        (["run", "--config", "."], 2),
+        (["--version"], 0),
+        (["--help"], 0),
+        (["clean", "--all", "--stale"], 2),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_words(project: Project, argv: list[str], status: int) -> None:
+    run = project.run("lorchestra", *argv, status=status)
+    assert run.stdout or run.stderr
+
+
+def test_a_pipeline_can_be_named_from_elsewhere(built: Project, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [BIN / "lorchestra", "run", "--stage", "index", "--config", built.root / "pipeline.yaml"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "index" in run.stdout
+    assert not list(tmp_path.glob("logs"))
+
+
+def test_a_no_op_tells_its_counts_and_is_recorded(built: Project) -> None:
+    told = built.run("lorchestra", "run", "--stage", "canonize").stdout
+    assert "." not in told.split()[0]
+    assert built.state()["stages"]["canonize"]["up_to_date"] == 3
+    assert built.state()["stages"]["canonize"]["records_transformed"] == 14
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    raw.write_bytes(b"".join(lines(raw)[:1]))
+    assert "canonize:email-20251110" in built.run("lorchestra", "run", "--stage", "canonize").stdout
+
+
+def test_fail_fast_stops_at_the_first_failure(project: Project) -> None:
+    project.edit("pipeline: {name: test}", "pipeline: {name: test}\nbehavior: {fail_fast: true, jobs: 1}")
+    project.run("doit", "extract")
+    (project.raw / "contacts-dataverse-20251110.jsonl").write_text("no\n")
+    project.run("lorchestra", "run", "--stage", "canonize", status=3)
+    assert not list(project.canonical.glob("email*"))

@@ -1,0 +1,98 @@
+"""README.md tells what is: its transcripts are real, its configuration loads, its links lead somewhere.
+
+`python -m tests.test_readme` writes the transcripts anew.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lorchestra import config
+from tests.project import BIN, ROOT
+
+README = ROOT / "README.md"
+TRANSCRIPT = re.compile(r"<!-- transcript: (\w+) -->\n```console\n\$ (.+)\n((?:.*\n)*?)```\n")
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration in a new place, with the environment of the tests."""
+    return lay_out(tmp_path_factory.mktemp("readme") / "lorchestra")
+
+
+def lay_out(place: Path) -> Path:
+    """What a clone holds that the demonstration needs."""
+    place.mkdir(mode=0o755)
+    for name in ("dodo.py", "pyproject.toml", "pipeline.yaml"):
+        shutil.copy2(ROOT / name, place / name)
+    shutil.copytree(ROOT / "transforms", place / "transforms")
+    (place / ".venv").symlink_to(BIN.parent)
+    return place
+
+
+def transcripts() -> dict[str, tuple[str, str]]:
+    """Command and output by name, as README.md shows them."""
+    return {name: (command, output) for name, command, output in TRANSCRIPT.findall(README.read_text())}
+
+
+def masked(text: str) -> list[str]:
+    """Without what differs from run to run: seconds, the place of the environment, the order of parallel tasks."""
+    text = re.sub(r"\d+\.\d$", "S.S", text, flags=re.MULTILINE).replace(str(BIN), ".venv/bin")
+    text = re.sub(r"(\.\./)*[^ ]*\.venv/bin/", ".venv/bin/", text)
+    return sorted(line.rstrip() for line in text.splitlines())
+
+
+def test_the_transcripts_are_what_the_program_prints(demonstration: Path) -> None:
+    shown = transcripts()
+    assert list(shown) == ["first", "second", "search"]
+    for name, (command, output) in shown.items():
+        run = subprocess.run(command, shell=True, cwd=demonstration, capture_output=True, text=True, check=True)
+        assert masked(run.stdout) == masked(output), name
+
+
+def test_the_configuration_it_shows_is_valid(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(shown)
+    loaded = config.load(path, {"PHI": str(tmp_path / "phi")})
+    assert {source.type for source in loaded.extract.sources} == {"meltano", "command", "files"}
+
+
+def test_its_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_make_targets_it_names_are_there() -> None:
+    named = set(re.findall(r"(?:\$ |`|&& )make ([a-z-]+)", README.read_text()))
+    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named <= rules, named - rules
+
+
+def test_every_command_it_names_answers_for_help() -> None:
+    for program in ("lorchestra", "can", "vector-projector", "lorchestra-sample"):
+        assert subprocess.run([BIN / program, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def write() -> None:
+    """Run the commands of the transcripts and write down what they print."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = lay_out(Path(directory) / "lorchestra")
+        text = README.read_text()
+        for name, (command, _) in transcripts().items():
+            run = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True, check=True)
+            output = re.sub(r"[^ ]*\.venv/bin/", ".venv/bin/", run.stdout)
+            shown = f"<!-- transcript: {name} -->\n```console\n$ {command}\n"
+            before, _, after = text.partition(shown)
+            text = before + shown + output + after[after.index("```\n") :]
+        README.write_text(text)
+
+
+if __name__ == "__main__":
+    write()
