@@ -60,12 +60,15 @@ clean: ## remove .venv and caches; phi-data/ and logs/ stay
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is not on the PATH; install it, or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "make: $(PYTHON) is $$("$(PYTHON)" -V 2>&1), 3.11 or newer is needed; install it, or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "make: $(NEEDED) and none is on the PATH; $(MEND)" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "make: $(NEEDED) and $(PYTHON) is not; $(MEND)" >&2; exit 2; }
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null \
 	    || { echo "make: $(PYTHON) lacks the venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; exit 1; }
+
+NEEDED := Python 3.11 or newer is needed
+MEND := install it, or name one: make PYTHON=/path/to/python3.11
 
 .venv/installed: requirements/run.txt pyproject.toml | .venv/bin/python
 	@echo "installing what is locked in requirements/run.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -150,8 +151,12 @@ class Reporter:
         return self._run.stage(name) if name else None
 
     def _write(self, text: str) -> None:
-        self._output.write(text)
-        self._output.flush()
+        try:
+            self._output.write(text)
+            self._output.flush()
+        except BrokenPipeError:
+            # Whoever was reading has seen enough. The records still want to be brought home.
+            self._output = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _stage_name(task: str) -> str | None:
