@@ -75,15 +75,14 @@ def extract(
     log: Log,
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[str, int], None] | None = None,
-    on_wait: Callable[[str, float, int], None] | None = None,
 ) -> SourceResult:
     """Ask one source, as often as `retry` allows, and publish what it gave.
 
     `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` learns
-    source and records so far, `on_wait` source, seconds and number of the attempt that failed. Expected failures come
-    back as data. KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
+    source and records so far, `sleep` the seconds until the next attempt. Expected failures come back as data.
+    KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
     """
-    run = _Run(source, raw_dir, work_dir, retry, date, log, sleep, progress, on_wait)
+    run = _Run(source, raw_dir, work_dir, retry, date, log, sleep, progress)
     result = run.result()
     level = "INFO" if result.code is None else "WARNING"
     log.event("source_finished", "extract", level, **_fields(result))
@@ -102,7 +101,6 @@ class _Run:
     log: Log
     sleep: Callable[[float], None]
     progress: Callable[[str, int], None] | None
-    on_wait: Callable[[str, float, int], None] | None
     attempts: int = 0
     finished: set[Path] = field(default_factory=set)
 
@@ -200,8 +198,6 @@ class _Run:
 
     def _wait(self, seconds: float, attempt: int) -> None:
         self.log.event("retry_waiting", "extract", source=self.source.name, seconds=seconds, attempt=attempt)
-        if self.on_wait:
-            self.on_wait(self.source.name, seconds, attempt)
 
     def _tell_counts(self, outcome: Outcome, published: Published) -> None:
         """What was cut, replaced, refused or left lying is counted: silence would hide it."""

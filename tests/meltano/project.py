@@ -158,7 +158,7 @@ class Project:
 
     def credentials(self) -> list[Path]:
         """The files in which Meltano hands credentials to its plugins."""
-        return list((self.root / ".meltano" / "run").rglob("*.config.json"))
+        return [path for path in self.house.root.rglob("*.config.json") if path.is_file()]
 
     @staticmethod
     def log(result: SourceResult) -> str:

@@ -32,6 +32,7 @@ def test_a_first_run_gets_everything_and_a_second_nothing(project: Project) -> N
     assert project.house.counted[-1] == (ACCOUNTS[0], 2)
 
 
+@long
 def test_failed_authentication_is_tried_again_and_told_without_the_token(project: Project) -> None:
     project.plan("auth", "auth")
     result = project.run(attempts=2)
@@ -108,6 +109,7 @@ def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project, monkey
     assert project.credentials() == []
 
 
+@long
 def test_two_runs_of_one_source_at_once_the_second_is_told_so(project: Project) -> None:
     first = project.start("slow")
     result = project.run(attempts=3)
@@ -145,10 +147,16 @@ def test_a_job_is_taken_apart_and_its_sources_fail_alone(project: Project) -> No
 @long
 def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project) -> None:
     project.settle()
-    database = project.house.work / "sources" / ACCOUNTS[0] / "meltano.db"
+    database = project.house.work / "sources" / ACCOUNTS[0] / "meltano" / "meltano.db"
+    (project.root / ".meltano").mkdir()
     database.rename(project.root / ".meltano" / "meltano.db")
     assert project.settle().status == "empty"
     assert database.exists()
+    database.unlink()
+    (project.root / ".meltano" / "meltano.db").write_bytes(b"no database" * 1000)
+    result = project.run()
+    assert (result.status, result.code) == ("failed", Code.CONFIG)
+    assert result.what == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database"
 
 
 @long
@@ -163,6 +171,7 @@ def test_bookmarks_can_be_kept_in_a_directory_of_one_s_own(project: Project) -> 
     assert any(state.rglob("*"))
 
 
+@long
 def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) -> None:
     elsewhere = project.house.root / "phi" / "elsewhere"
     elsewhere.mkdir()
@@ -173,6 +182,7 @@ def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) ->
     assert result.what == "target-jsonl wrote its records elsewhere: its destination must be $RAW_DIR"
 
 
+@long
 def test_what_meltano_needs_and_does_not_find_is_named(project: Project) -> None:
     result = project.run(attempts=3, venv_path=str(project.root / "nowhere"))
     assert (result.code, result.attempts) == (Code.COMPONENT_MISSING, 1)

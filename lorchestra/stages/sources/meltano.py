@@ -1,8 +1,9 @@
 """`type: meltano`: the real Meltano, in its own project and virtual environment, one run an extractor.
 
 In a job the first extractor that fails holds back all others, so a job is taken apart and each extractor runs alone.
-Meltano's database (bookmarks, and the texts of failures), its log and its temporary files are kept among the PHI; a
-database that the project has already is taken over once, so that no bookmark is lost.
+What Meltano keeps in the project's `.meltano` (bookmarks, the texts of failures, credentials on their way to a plugin)
+lies among the PHI instead, in a directory of the source's own; of the project's only the installed plugins are used. A
+database that lies there already is copied once, so that no bookmark is lost.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _LOGGING = {
 }
 """At level DEBUG Meltano logs every record, and a project may ask for that; JSON is YAML."""
 
+_SYSTEM = "meltano"
 _LAST_STATE = "select max(coalesce(ended_at, last_heartbeat_at, started_at)) from runs where payload_flags <> 0"
 """A run has a flag where its payload holds a bookmark; the moment that table `state` has room for stays empty."""
 
@@ -66,13 +68,14 @@ def attempt(task: Attempt) -> Outcome:
     project = meltano_project.read(repo)
     meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
     blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
-    env = _environment(task, project)
+    system = _system_directory(task.private, repo)
+    env = _environment(task, project) | {"MELTANO_SYS_DIR_ROOT": str(system)}
     argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
     counter = _Counter(task.progress)
     try:
         finished = task.run(argv, cwd=repo, env=env, on_line=counter.line)
     finally:
-        _remove_credentials(repo, blocks[0], blocks[-1], task.output.parent)
+        _remove_credentials(system)
     code = runner.code(finished, Code.SOURCE_FAILED)
     if code is None and counter.records and not any(task.output.iterdir()):
         what = f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
@@ -87,7 +90,7 @@ def bookmark(source: Source, private_dir: Path) -> datetime | None:
         moved = [file.stat().st_mtime for file in Path(state).glob(f"*{source.name}*/**/*") if file.is_file()]
         return datetime.fromtimestamp(max(moved), UTC) if moved else None
     try:
-        with contextlib.closing(_read_only(private_dir / "meltano.db")) as database:
+        with contextlib.closing(_read_only(private_dir / _SYSTEM / "meltano.db")) as database:
             (text,) = database.execute(_LAST_STATE).fetchone()
     except sqlite3.Error:
         return None
@@ -106,7 +109,6 @@ def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, s
         "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
         "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
         "MELTANO_CLI_LOG_CONFIG": str(config),
-        "MELTANO_DATABASE_URI": f"sqlite:///{_database(task, project.path.parent)}",
         "XDG_STATE_HOME": str(task.scratch),
         "NO_COLOR": "1",
     }
@@ -131,42 +133,47 @@ def _variable(plugin: str, setting: str) -> str:
     return f"{plugin}_{setting}".replace("-", "_").upper()
 
 
-def _database(task: Attempt, repo: Path) -> Path:
-    """The source's own database: with one of their own, sources never race in Meltano's migrations."""
-    path, old = task.private / "meltano.db", repo / ".meltano" / "meltano.db"
-    if path.exists():
-        return path
-    copy = private.temporary_name(path)
-    copy.unlink(missing_ok=True)
-    private.create(copy).close()  # private before SQLite writes into it
-    failed = False
-    if old.is_file():
-        try:
-            with contextlib.closing(_read_only(old)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
-        except sqlite3.Error:
-            failed = True
-    if failed:
-        copy.unlink()
-        raise Failure(Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away.")
-    os.replace(copy, path)
-    return path
+def _system_directory(own: Path, repo: Path) -> Path:
+    """The source's own stand-in for the project's `.meltano`; with one each, sources never race in migrations."""
+    system, projects = own / _SYSTEM, repo / ".meltano"
+    private.make_directory(system)
+    for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
+        link = system / plugins.name
+        if not link.is_symlink():
+            link.symlink_to(plugins)
+    if not (system / "meltano.db").exists() and (projects / "meltano.db").is_file():
+        _copy_database(projects / "meltano.db", system / "meltano.db")
+    _remove_credentials(system)  # a killed run's
+    return system
+
+
+def _copy_database(old: Path, new: Path) -> None:
+    temporary = private.temporary_name(new)
+    temporary.unlink(missing_ok=True)
+    private.create(temporary).close()  # private before SQLite writes into it
+    failure: Failure | None = None
+    try:
+        with contextlib.closing(_read_only(old)) as source, contextlib.closing(sqlite3.connect(temporary)) as target:
+            source.backup(target)
+        os.replace(temporary, new)
+    except sqlite3.Error:
+        failure = Failure(
+            Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away."
+        )
+    finally:
+        temporary.unlink(missing_ok=True)
+    if failure:
+        raise failure
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
 
 
-def _remove_credentials(repo: Path, extractor: str, loader: str, staging: Path) -> None:
-    """Meltano hands credentials to plugins in files, which it leaves behind when it is killed.
-
-    A loader's files may belong to a run of another source: ours name our staging directory.
-    """
-    runs = repo / ".meltano" / "run"
-    for file in [*runs.glob(f"{extractor}/*.config.json"), *runs.glob(f"{loader}/*.config.json")]:
-        with contextlib.suppress(FileNotFoundError):
-            if file.parent.name == extractor or str(staging).encode() in file.read_bytes():
-                file.unlink()
+def _remove_credentials(system: Path) -> None:
+    """Meltano hands credentials to plugins in files, which it leaves behind when it is killed."""
+    for file in system.glob("run/*/*.config.json"):
+        file.unlink(missing_ok=True)
 
 
 class _Counter:

@@ -1,0 +1,146 @@
+"""A loopback server that imitates the two calls of Gmail's API that a mailbox is read with, and its bad days.
+
+    python mail_server.py MAIL [--port 0] [--fault ACCOUNT:KIND[:TIMES]]...
+
+serves MAIL/{account}.jsonl, one message a line; the files are read at each request, so mail may arrive any time. The
+address is printed as the first line. TIMES counts how many requests a fault spoils (1); KIND is one of
+
+    401         the token is refused
+    429         too many requests: Retry-After says one second
+    500         an internal error
+    slow        the answer takes two seconds
+    truncated   the connection ends in the middle of the answer
+    poison      getting the account's third message gives something that is no message, each time
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "example-token"  # noqa: S105 - of a server that holds synthetic mail only
+KINDS = ("401", "429", "500", "slow", "truncated", "poison")
+_PATH = re.compile(r"/gmail/v1/users/([a-z0-9-]+)/messages(?:/([^/]+))?")
+
+
+class MailServer(ThreadingHTTPServer):
+    """Serves a directory of mailboxes. `faults` maps (account, kind) to how many requests it still spoils."""
+
+    daemon_threads = True
+
+    def __init__(self, mail: Path, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.mail = mail
+        self.faults: dict[tuple[str, str], int] = {}
+        self.gets = 0
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def spoils(self, account: str, kind: str) -> bool:
+        """Whether this request is spoiled; counts it."""
+        with self._lock:
+            left = self.faults.get((account, kind), 0)
+            self.faults[account, kind] = max(0, left - 1)
+            return left > 0
+
+    def messages(self, account: str) -> list[dict[str, Any]]:
+        """Newest first, as Gmail lists them."""
+        lines = (self.mail / f"{account}.jsonl").read_bytes().splitlines()
+        return sorted(map(json.loads, lines), key=lambda message: -int(message["internalDate"]))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MailServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        match = _PATH.fullmatch(parts.path)
+        if match is None or not (self.server.mail / f"{match[1]}.jsonl").exists():
+            self._answer(404, {"error": {"code": 404}})
+            return
+        account, identity = match.groups()
+        if self.headers["Authorization"] != f"Bearer {TOKEN}" or self.server.spoils(account, "401"):
+            self._answer(401, {"error": {"code": 401}})
+        elif self.server.spoils(account, "429"):
+            self._answer(429, {"error": {"code": 429}}, {"Retry-After": "1"})
+        elif self.server.spoils(account, "500"):
+            self._answer(500, {"error": {"code": 500}})
+        else:
+            if self.server.spoils(account, "slow"):
+                time.sleep(2)
+            answer = self._get(account, identity) if identity else self._list(account, parse_qs(parts.query))
+            self._answer(200 if answer else 404, answer, cut=self.server.spoils(account, "truncated"))
+
+    def _list(self, account: str, query: dict[str, list[str]]) -> dict[str, Any]:
+        after = re.fullmatch(r"after:(\d+)", query.get("q", [""])[0])
+        since = int(after[1]) * 1000 if after else 0
+        messages = [m for m in self.server.messages(account) if int(m["internalDate"]) >= since]
+        start, size = int(query.get("pageToken", ["0"])[0]), int(query.get("maxResults", ["100"])[0])
+        page = messages[start : start + size]
+        answer: dict[str, Any] = {"resultSizeEstimate": len(messages)}
+        if page:
+            answer["messages"] = [{"id": message["id"], "threadId": message["threadId"]} for message in page]
+        if start + size < len(messages):
+            answer["nextPageToken"] = str(start + size)
+        return answer
+
+    def _get(self, account: str, identity: str) -> dict[str, Any]:
+        self.server.gets += 1
+        messages = self.server.messages(account)
+        if identity == messages[2]["id"] and self.server.faults.get((account, "poison")):
+            return {"poison": "x" * 100}
+        return next((message for message in messages if message["id"] == identity), {})
+
+    def _answer(
+        self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None, *, cut: bool = False
+    ) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection = self.close_connection or cut
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: a request line names messages."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mail", type=Path, metavar="MAIL")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--fault", action="append", default=[], metavar="ACCOUNT:KIND[:TIMES]")
+    args = parser.parse_args()
+    with MailServer(args.mail, args.port) as server:
+        for fault in args.fault:
+            account, _, rest = fault.partition(":")
+            kind, _, times = rest.partition(":")
+            if kind not in KINDS:
+                parser.error(f"unknown fault {kind}: one of {', '.join(KINDS)}")
+            server.faults[account, kind] = int(times or 1)
+        print(server.url, flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
