@@ -215,8 +215,8 @@ def _meaning(document: strictyaml.Document) -> Iterator[Finding]:
         if not isinstance(source, dict):
             continue
         path = ("stages", "extract", "sources", name)
-        if isinstance(start := source.get("start"), str) and not names.is_date(start):
-            yield Finding(*document.place((*path, "start")), '`start` is not a date: write it as "20251112"')
+        if re.fullmatch("[0-9]{8}", str(start := source.get("start"))) and not names.is_date(str(start)):
+            yield Finding(*document.place((*path, "start")), "`start` is not a day of the calendar")
         if source.get("type") == "meltano" and sum(k in source for k in ("job", "sources", "extractor")) > 1:
             yield Finding(*document.place(path), "`job`, `sources` and `extractor` exclude each other")
 

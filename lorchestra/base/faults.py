@@ -21,7 +21,13 @@ _RULES = {
     "maxLength": "is too long",
     "minItems": "must not be empty",
 }
-_KINDS = {"object": "a mapping", "array": "a list", "string": "text in quotes", "integer": "a whole number"}
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text in quotes",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
 
 
 def judge(document: Document, schema: dict[str, Any]) -> Iterator[Finding]:
