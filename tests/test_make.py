@@ -64,5 +64,5 @@ def test_every_requirement_is_pinned_with_hashes_and_names_no_index() -> None:
     for lock in (ROOT / "requirements").glob("*.txt"):
         text = lock.read_text()
         assert "://" not in text and "--index" not in text and "--find" not in text
-        for requirement in re.findall(r"^[a-z].*(?:\\\n.*)*", text, re.MULTILINE):
+        for requirement in re.findall(r"^[a-z](?:[^\n]|\n +)*", text, re.MULTILINE):
             assert "==" in requirement and "--hash=sha256:" in requirement, requirement
