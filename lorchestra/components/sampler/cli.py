@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="what to write, see above")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="made, private, when it is missing")
+    parser.add_argument(
+        "--output", required=True, type=_directory, metavar="DIR", help="made, private, when it is missing"
+    )
     parser.add_argument("--name", type=_source, metavar="SOURCE", help="the source's name (KIND-sample)")
     parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (%(default)s)")
     parser.add_argument("--days", type=_whole(1, 100_000), default=1, metavar="N", help="files (%(default)s)")
@@ -118,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
         " that is data; in malformed records in every text",
     )
     return parser
+
+
+def _directory(text: str) -> Path:
+    if not text:  # an unset variable, not the current directory
+        raise argparse.ArgumentTypeError("names no directory")
+    return Path(text)
 
 
 def _source(text: str) -> str:
