@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import random
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -96,6 +95,8 @@ def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk
 
     Vitter's algorithm R: only the records drawn so far are held.
     """
+    import random
+
     draw = random.Random(seed)  # noqa: S311 - no secret
     held: list[Chunk] = []
     for seen, single in enumerate(singles(chunks)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_what_is_no_expression_is_refused_also_where_host_functions_stand_around
         ({"id": "../x"}, "id: must be a transform's id"),
     ],
 )
-def test_faulty_metadata_is_told_with_its_place(fields: dict[str, object], told: str, registry: Registry) -> None:
+def test_faulty_metadata_is_told_with_its_place(fields: dict[str, Any], told: str, registry: Registry) -> None:
     done = can("transform", "run", "--meta", registry.flat(SPEC, **fields), stdin=LINE)
     assert done.returncode == 2
     assert told in done.stderr.decode()

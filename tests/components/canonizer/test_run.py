@@ -255,6 +255,16 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 def test_memory_stays_bounded_whatever_the_size_of_the_input(meta: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(numbered(30_000, 5000))
-    run = [CAN, "transform", "run", "--meta", meta, "--input", source, "--output", tmp_path / "out.jsonl"]
+    run: list[str | Path] = [
+        CAN,
+        "transform",
+        "run",
+        "--meta",
+        meta,
+        "--input",
+        source,
+        "--output",
+        tmp_path / "out.jsonl",
+    ]
     done = subprocess.run([sys.executable, "-c", MEASURE, *run], capture_output=True, check=True)
     assert int(done.stdout) < 75 * 1024  # KiB in the larger of its two processes, for 150 MB

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from importlib.metadata import version as package_version
 
 import jsonatapy
 
@@ -25,7 +24,8 @@ _BUILT_IN = ("base64decode",)
 
 def version() -> str:
     """The version of the engine's package."""
-    return package_version("jsonatapy")
+    text: str = jsonatapy.__version__
+    return text
 
 
 def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
