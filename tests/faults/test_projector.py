@@ -37,8 +37,9 @@ class Fault:
         bench.canonical("contact-20251102.jsonl", [contact(1, "Ada Married"), contact(9)])
         shutil.copytree(bench.store, root / "saved")
         self.pull = [
-            str(PROGRAM), "pull", "--store", str(bench.store), "--input", str(bench.input), "--schemas", str(bench.schemas),
-        ]  # fmt: skip
+            *(str(PROGRAM), "pull", "--store", str(bench.store)),
+            *("--input", str(bench.input), "--schemas", str(bench.schemas)),
+        ]
         self.start = strace.calls([str(PROGRAM), "pull", "--help"], root / "log")
         self.calls = strace.calls(self.pull, root / "log")
         self.after = self.exported()

@@ -64,13 +64,21 @@ def _own_words(store: Store, connection: apsw.Connection, words: Sequence[str]) 
     """The longest words that no remaining object has."""
     connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.term USING fts5vocab(main, fulltext, row)")
     known = "SELECT 1 FROM temp.term WHERE term = ?"
-    own = [word for word in words if database.value(connection, known, (word.lower(),)) is None][: 2 * _MOST_WORDS]
+    said = _said_by_the_store(connection)
+    own = [word for word in words if word.lower() not in said]
+    own = [word for word in own if database.value(connection, known, (word.lower(),)) is None][: 2 * _MOST_WORDS]
     for entry in scan.walk(store):
         if not own:
             break
         content = entry.path.read_bytes()
         own = [word for word in own if word.encode() not in content and word.lower().encode() not in content]
     return own[:_MOST_WORDS]
+
+
+def _said_by_the_store(connection: apsw.Connection) -> str:
+    """What the database says about itself: the names of schemas, properties and files are no traces of a record."""
+    tables = ("SELECT schema, rules FROM reading", "SELECT property FROM field", "SELECT name, settings FROM file")
+    return "\n".join(str(row) for query in tables for row in database.rows(connection, query)).lower()
 
 
 def _finds(connection: apsw.Connection, no: int, words: Sequence[str]) -> bool:
