@@ -64,25 +64,24 @@ class Worker:
         Raises Failure(COMPONENT_CRASHED | TIMED_OUT); the program is gone then.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        failure = Failure(Code.COMPONENT_CRASHED, f"the worker gave no answer; its messages are in {self._log}")
         answer: object = None
+        at_rest = False
         try:
             self._write(json.dumps(job).encode("ascii") + b"\n", deadline)
             answer = json.loads(self._read(deadline))
-        except _TimeUp:
-            answer = _TimeUp
+            at_rest = not self._buffer  # who says more than was asked would answer the next job with it
+        except TimeoutError:
+            failure = Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
         except (BrokenPipeError, EOFError, ValueError, RecursionError):
             pass
-        except BaseException:
-            self.stop(grace_seconds=0)
-            raise
-        good = isinstance(answer, dict) and answer.get("id") == job.get("id")
-        if not good or self._buffer:  # who says more than was asked is not at rest for the next job
-            self.stop(grace_seconds=0)
-        if isinstance(answer, dict) and good:
+        finally:
+            if not at_rest:
+                self.stop(grace_seconds=0)
+        if isinstance(answer, dict) and answer.get("id") == job.get("id"):
             return answer
-        if answer is _TimeUp:
-            raise Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
-        raise Failure(Code.COMPONENT_CRASHED, f"the worker gave no answer; its messages are in {self._log}")
+        self.stop(grace_seconds=0)
+        raise failure
 
     def stop(self, grace_seconds: float = 2.0) -> None:
         """End the program: close its input, and when its time is up kill it and what it left running."""
@@ -120,17 +119,13 @@ class Worker:
         return line
 
 
-class _TimeUp(Exception):
-    """No answer before the deadline."""
-
-
 def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:
-    """Wait until a pipe can be used, or its other end is gone, which the next read or write will find."""
+    """Wait until a pipe can be used, or its other end is gone, which the next read or write will find. Raises TimeoutError."""
     poll = select.poll()
     poll.register(pipe, event)
     left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
     if not poll.poll(left):
-        raise _TimeUp
+        raise TimeoutError
 
 
 def shared(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Worker:
