@@ -120,7 +120,7 @@ class Worker:
 
 
 def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:
-    """Wait until a pipe can be used, or its other end is gone, which the next read or write will find. Raises TimeoutError."""
+    """Wait until a pipe can be used, or its other end is gone, as the next call will find. Raises TimeoutError."""
     poll = select.poll()
     poll.register(pipe, event)
     left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
