@@ -86,9 +86,10 @@ class _Comparison:
 
     def _resolved(self, old: Any, new: Any, path: str, always: bool) -> Iterator[Change]:
         breaking = Step.MODEL if always else Step.REVISION
-        if isinstance(old, bool) or isinstance(new, bool):
+        if not (isinstance(old, dict) and isinstance(new, dict)):  # true, false, or a tuple's items in older drafts
             if old != new:
-                yield Change(path, Step.ADDITION if new is True else breaking, f"{_word(old)} -> {_word(new)}")
+                taken = Step.ADDITION if new is True else breaking if new is False else Step.REVISION
+                yield Change(path, taken, f"{_word(old)} -> {_word(new)}")
             return
         yield from _type(old, new, path, breaking)
         yield from _values(old, new, path, breaking, own=path == "/properties/schema")

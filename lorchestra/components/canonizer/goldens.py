@@ -66,7 +66,7 @@ def apply(pool: Pool, document: bytes) -> Outcome:
     converted = next(result for _, result in pool.convert(iter([Chunk(1, as_line(document))])))
     if converted.not_json is not None or not converted.records:
         raise Failure(Code.NOT_JSONL, "the document is not JSON")
-    records = [orjson.loads(row) for row in converted.output.splitlines()]
+    records = [orjson.loads(row) for row in converted.output.split(b"\n") if row]
     return Outcome(records, converted.rejects[0] if converted.rejects else None)
 
 

@@ -55,7 +55,7 @@ def _main(arguments: list[str]) -> int:
         with private.replacing(target, durable=False) as file:
             for block in _blocks(args, source, day):
                 file.write(block)
-    malformed = sum(spoil.is_malformed(index, args.malformed) for index in range(args.records)) * len(days)
+    malformed = int(args.records * args.malformed) * len(days)
     unfit = f", {malformed} of them malformed" if malformed else ""
     files = "1 file" if len(days) == 1 else f"{len(days)} files"
     print(f"{files} with {args.records * len(days)} synthetic records{unfit}: {args.output}/{source}-*.jsonl")

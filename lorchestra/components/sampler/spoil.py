@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Record = dict[str, Any]
 
 # What has a grammar of its own, where a token would make the record invalid. Message bodies (`data`) are encoded and
 # hold the token inside; so do header values that name people.
-_STRUCTURED = frozenset(
-    (
-        "mimeType",
-        "data",
-        "internalDate",
-        "historyId",
-        "contentType",
-        "importance",
-        "flagStatus",
-        "createTime",
-        "lastSubmittedTime",
-        "birthdate",
-        "createdon",
-        "modifiedon",
-        "new_start",
-        "new_end",
-        "contactid",
-        "new_sessionid",
-        "_new_client_value",
-        "_new_clinician_value",
-        "_parentcustomerid_value",
-        "_ownerid_value",
-        "@odata.type",
-    )
+_STRUCTURED = re.compile(
+    r"mimeType|data|internalDate|historyId|contentType|importance|flagStatus|@odata\.type|\w+DateTime|createTime"
+    r"|lastSubmittedTime|birthdate|createdon|modifiedon|new_start|new_end|contactid|new_sessionid|_\w+_value"
 )
 _HEADER_ENDINGS = {"date": " ({})", "content-type": "; x-canary={}", "content-disposition": "; x-canary={}"}
 _ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "reply-to", "message-id", "in-reply-to", "references"})
@@ -88,7 +68,7 @@ def _planted(value: Any, token: str, key: str) -> Any:
         return {name: _planted(item, token, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_planted(item, token, key) for item in value]
-    if not isinstance(value, str) or token in value or key in _STRUCTURED or key.endswith("DateTime"):
+    if not isinstance(value, str) or token in value or _STRUCTURED.fullmatch(key):
         return value
     if "@" in value and " " not in value and not key.startswith("@"):
         return value.replace("@", f".{token}@")

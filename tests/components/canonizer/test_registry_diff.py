@@ -73,6 +73,7 @@ def changed(path: str, value: Any, base: dict[str, Any] = CLOSED) -> dict[str, A
         ("required", [], Step.ADDITION),
         ("additionalProperties", True, Step.ADDITION),
         ("allOf", [{}], Step.REVISION),
+        ("properties/tags/items", [{"type": "string"}], Step.REVISION),
     ],
 )
 def test_what_a_change_is(path: str, value: Any, expected: Step) -> None:
@@ -138,6 +139,8 @@ def test_files_are_compared_and_a_right_version_is_not_mentioned(tmp_path: Path)
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "odd.json").write_text('{"required": 5}')
+    assert can("registry", "diff", tmp_path / "odd.json", tmp_path / "odd.json").returncode == 4
     assert can("registry", "diff", tmp_path / "list.json", tmp_path / "list.json").returncode == 4
     assert can("registry", "diff", tmp_path / "none.json", tmp_path / "list.json").returncode == 2
     missing = "iglu:v/n/jsonschema/1-0-0"

@@ -125,6 +125,7 @@ def test_a_link_in_place_of_a_spec_is_found(tmp_path: Path) -> None:
         ({"$ref": "https://example.org/none.json"}, "schema_ref: "),
         ({"self": {**SELF, "version": "1-0-1"}}, "schema_self: self.version: its place says 1-0-0"),
         ({"self": "note"}, "schema_self: must be an object"),
+        ({"properties": 5, "required": 5, "x-key": ["a"]}, "schema_invalid: $.properties: breaks `type`"),
         ({"x-key": ["no"], "properties": {}}, "schema_fields: x-key: there is no property no"),
         ({"x-key": ["id"], "properties": {"id": {}}}, "schema_fields: x-key: id is not required"),
         ({"x-time": ["date"], "properties": {"date": {}}}, "schema_fields: x-time: must name properties"),

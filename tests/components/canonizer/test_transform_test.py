@@ -91,6 +91,15 @@ def test_an_edited_spec_is_tested_before_its_checksum_is_written(tmp_path: Path)
     assert can("transform", "test", "--registry", tmp_path).returncode == 0
 
 
+def test_a_transform_that_cannot_be_run_fails_alone(tmp_path: Path) -> None:
+    made = registry(tmp_path, '{"id": id}', {"a": ({"id": "1"}, {"id": "1"})})
+    made.flat("{ 'id': ", "note/broken")
+    done = can("transform", "test", "--registry", tmp_path)
+    assert done.returncode == 4
+    assert "note/broken: cannot be run: " in done.stdout.decode()
+    assert "note/raw_to_note_v1: 1 of 1" in done.stdout.decode()
+
+
 def test_a_transform_without_goldens_says_so(tmp_path: Path) -> None:
     Registry(tmp_path).flat("$")
     done = can("transform", "test", "--registry", tmp_path)

@@ -61,6 +61,13 @@ def test_a_terminal_never_gets_control_characters_of_a_record(registry: Path) ->
     assert "[bold]" in done.stdout.decode()
 
 
+def test_a_record_that_is_rejected_as_it_stands_is_shown_all_the_same(registry: Path) -> None:
+    (registry / "odd.jsonl").write_bytes(b'{"id": "\\ud800"}\n')
+    done = tried(registry, "--yes", file="odd.jsonl")
+    assert done.returncode == 7
+    assert "rejected at parse: lone_surrogate" in done.stdout.decode()
+
+
 @pytest.mark.parametrize(
     ("content", "options", "status"),
     [

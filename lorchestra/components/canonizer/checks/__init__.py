@@ -22,10 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from lorchestra.base.errors import Failure
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -43,9 +44,9 @@ class Finding(NamedTuple):
         return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)  # a file's name may hold anything
 
 
-def attempt(call: Callable[[], T]) -> tuple[T | None, Failure | None]:
+def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, Failure | None]:
     """What a call returns, or the failure that it raises."""
     try:
-        return call(), None
+        return call(*args, **kwargs), None
     except Failure as failure:
         return None, failure

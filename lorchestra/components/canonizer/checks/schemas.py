@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lorchestra.base import iglu
-from lorchestra.base.errors import Code
+from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.checks import Finding, attempt
 
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
@@ -21,13 +21,19 @@ def check(path: Path, root: Path) -> Iterator[Finding]:
     if key is None:
         yield Finding(path, 0, "schema_path", "its place is not {vendor}/{name}/{format}/{version}")
         return
-    schema, failure = attempt(lambda: iglu.SchemaRegistry(root).load(str(key)))
+    schema, failure = attempt(iglu.SchemaRegistry(root).load, str(key))
     if schema is None:
         yield Finding(path, 0, "schema_invalid", failure.what.removeprefix(f"{path}: ") if failure else "")
         return
     faults = [*_self_block(path, key, schema.document), *_draft(path, schema.document)]
-    yield from faults or _references(path, root, key)
-    yield from _fields(path, schema.document)
+    yield from faults or [*_references(path, root, key), *_fields(path, schema.document)]
+
+
+def require_valid(path: Path, document: dict[str, Any]) -> None:
+    """Raise Failure(SCHEMA_INVALID) where a document is no valid schema of its own draft."""
+    fault = next(_draft(path, document), None)
+    if fault:
+        raise Failure(Code.SCHEMA_INVALID, f"{path}: {fault.message}")
 
 
 def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> Iterator[Finding]:
@@ -64,7 +70,7 @@ def _validator(draft: str) -> Any:
 def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding]:
     from lorchestra.components.canonizer.schemas import Schemas
 
-    _, failure = attempt(lambda: Schemas(root).validator(str(key)))
+    _, failure = attempt(Schemas(root).validator, str(key))
     if failure:
         rule = "schema_ref" if failure.code is Code.SCHEMA_MISSING else "schema_invalid"
         yield Finding(path, 0, rule, failure.what.removeprefix(f"{path}: "))

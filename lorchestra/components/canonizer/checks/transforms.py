@@ -33,18 +33,18 @@ class _Parsed(NamedTuple):
 
 def check(meta_path: Path, home: Path, schemas: Path) -> Iterator[Finding]:
     """The findings of the transform of a metadata file below `home`."""
-    parsed, failure = attempt(lambda: _parse(meta_path))
+    parsed, failure = attempt(_parse, meta_path)
     if parsed is None:
         yield from _findings(meta_path, failure)
         return
     yield from _place(parsed, home)
-    loaded, failure = attempt(lambda: transforms.load(meta_path, require_checksum=False))
+    loaded, failure = attempt(transforms.load, meta_path, require_checksum=False)
     if loaded is None:
         yield from _findings(meta_path, failure)
         return
     yield from _checksum(parsed, loaded)
     with closing(Pool()) as pool:
-        prepared, failure = attempt(lambda: goldens.prepare(pool, meta_path, schemas))
+        prepared, failure = attempt(goldens.prepare, pool, meta_path, schemas)
         yield from _goldens(pool, meta_path) if prepared else _findings(meta_path, failure)
 
 
@@ -52,7 +52,7 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
     """Specs that no metadata names."""
     named = set()
     for path in metas:
-        loaded, _ = attempt(lambda path=path: transforms.load(path, require_checksum=False))  # type: ignore[misc]
+        loaded, _ = attempt(transforms.load, path, require_checksum=False)
         spec = loaded.spec_path if loaded else path.with_name(path.name.removesuffix(metadata.SUFFIX) + ".jsonata")
         named.add(spec.resolve())
     for spec in sorted(home.rglob("*.jsonata")):
@@ -84,7 +84,7 @@ def _checksum(parsed: _Parsed, loaded: transforms.Transform) -> Iterator[Finding
 
 
 def _goldens(pool: Pool, meta_path: Path) -> Iterator[Finding]:
-    cases, failure = attempt(lambda: goldens.of(meta_path))
+    cases, failure = attempt(goldens.of, meta_path)
     if failure:
         yield from (finding._replace(rule="golden") for finding in _findings(meta_path, failure))
     elif not cases:

@@ -18,6 +18,7 @@ from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution, transforms
 from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.checks.schemas import require_valid
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.evolution import Step
 
@@ -54,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(text: str, root: Path) -> dict[str, object]:
     if text.startswith("iglu:"):
-        return iglu.SchemaRegistry(root).load(text).document
+        schema = iglu.SchemaRegistry(root).load(text)
+        require_valid(schema.path, schema.document)
+        return schema.document
     if not Path(text).is_file():
         raise Failure(
             Code.MISSING, f"{text}: no such file", advice="OLD and NEW are Iglu URIs of the registry, or files."
@@ -65,6 +68,7 @@ def _load(text: str, root: Path) -> dict[str, object]:
         document = None
     if not isinstance(document, dict):
         raise Failure(Code.SCHEMA_INVALID, f"{text}: not a JSON object")
+    require_valid(Path(text), document)
     return document
 
 

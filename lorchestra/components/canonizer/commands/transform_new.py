@@ -19,6 +19,7 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton, transforms
 from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.checks.schemas import require_valid
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.metadata import SUFFIX
 from lorchestra.components.canonizer.pool import Pool
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     root = args.schemas or schemas_of(args.registry)
     schemas = iglu.SchemaRegistry(root)
     before, after = schemas.load(args.before), schemas.load(args.after)
+    for schema in (before, after):
+        require_valid(schema.path, schema.document)
     document = transforms.read_bytes(args.example) if args.example else skeleton.pretty(examples.of(before.document))
     spec = skeleton.spec(args.id, before, after).encode()
     content = {

@@ -10,7 +10,6 @@ Test documents are synthetic: their values are shown. It exits with 4 where a te
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import engines, goldens, transforms
 from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.checks import attempt
 from lorchestra.components.canonizer.pool import Pool
 
 _ENGINES = ("jsonatapy", "jlens")
@@ -41,10 +41,15 @@ def run(args: argparse.Namespace) -> int:
         engines.load(engine)
     failed = tests = 0
     for meta in metas:
-        verdicts = list(_verdicts(meta, args.schemas, chosen))
+        name = transforms.name_of(args.registry, meta)
+        verdicts, failure = attempt(_verdicts, meta, args.schemas, chosen)
+        if verdicts is None:
+            print(f"{name}: cannot be run: {failure.what if failure else ''}")
+            failed += 1
+            continue
         tests += len(verdicts)
         failed += sum(bool(verdict.faults) for verdict in verdicts)
-        _print(transforms.name_of(args.registry, meta), verdicts)
+        _print(name, verdicts)
     print(f"transforms: {len(metas)}, golden tests: {tests}, failed: {failed}")
     return Exit.REGISTRY if failed else Exit.OK
 
@@ -64,7 +69,7 @@ class Verdict(NamedTuple):
     faults: list[str]
 
 
-def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) -> Iterator[Verdict]:
+def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) -> list[Verdict]:
     cases = goldens.of(meta)
     faults: dict[str, dict[str, list[str]]] = {case.name: {} for case in cases}
     for engine in chosen:
@@ -72,8 +77,7 @@ def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) 
             identity = goldens.prepare(pool, meta, schemas, engine)
             for case in cases:
                 faults[case.name][identity["engine"]] = goldens.check(pool, case)
-    for name, by_engine in faults.items():
-        yield Verdict(name, _told(by_engine))
+    return [Verdict(name, _told(by_engine)) for name, by_engine in faults.items()]
 
 
 def _told(by_engine: dict[str, list[str]]) -> list[str]:

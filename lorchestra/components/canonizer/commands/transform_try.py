@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     with closing(Pool()) as pool:
         goldens.prepare(pool, meta, args.schemas, args.engine)
         outcome = goldens.apply(pool, document)
-    _show(orjson.loads(document), outcome)
+    _show(document, outcome)
     return Exit.REJECTS if outcome.reject else Exit.OK
 
 
@@ -74,8 +74,6 @@ def _document(path: Path, number: int) -> bytes:
         line = next((line for at, line in jsonl.read(file, str(path)) if at == number), None)
     if line is None:
         raise Failure(Code.USAGE, f"{path}: line {number} is blank or beyond the end", advice="Choose another --line.")
-    if not _is_json(line):
-        raise Failure(Code.NOT_JSONL, f"{path}: line {number} is not JSON")
     return line
 
 
@@ -100,7 +98,7 @@ def _ask(path: Path) -> None:
         raise Failure(Code.INTERRUPTED, "nothing was shown", advice="")
 
 
-def _show(record: Any, outcome: goldens.Outcome) -> None:
+def _show(document: bytes, outcome: goldens.Outcome) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -112,11 +110,16 @@ def _show(record: Any, outcome: goldens.Outcome) -> None:
     table = Table(expand=True, show_lines=False)
     table.add_column("record", ratio=1, overflow="fold")
     table.add_column("result", ratio=1, overflow="fold")
-    table.add_row(Text(_pretty(record)), Text(right))
+    left = _pretty(orjson.loads(document)) if _is_json(document) else _plain(document.decode(errors="replace"))
+    table.add_row(Text(left), Text(right))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def _pretty(value: Any) -> str:
-    """A value as indented JSON, without characters that a terminal would obey."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    """A value as indented JSON."""
+    return _plain(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _plain(text: str) -> str:
+    """Text without characters that a terminal would obey."""
     return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf") else f"\\u{ord(c):04x}" for c in text)
