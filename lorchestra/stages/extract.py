@@ -19,7 +19,7 @@ from lorchestra.base.logs import Field, Log
 from lorchestra.config import Retry, Source
 from lorchestra.process.claim import Claim, claim
 from lorchestra.process.retry import retry as retrying
-from lorchestra.stages.sources import command, files, meltano, sample
+from lorchestra.stages.sources import command, files, meltano, meltano_system, sample
 from lorchestra.stages.sources.attempt import Attempt, Outcome
 from lorchestra.stages.staging import Published, Rules, Staging
 
@@ -62,7 +62,7 @@ def expand(source: Source) -> tuple[Source, ...]:
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:
     """When a source's bookmark last moved, None where it has none (yet)."""
-    return meltano.bookmark(source, work_dir / "sources" / source.name) if source.type == "meltano" else None
+    return meltano_system.bookmark(source, work_dir / "sources" / source.name) if source.type == "meltano" else None
 
 
 def extract(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from lorchestra.base.errors import Code, Failure
 from lorchestra.config import Source
 from lorchestra.stages.extract import expand
+from lorchestra.stages.sources import meltano_project, meltano_system
 from lorchestra.stages.sources.meltano import _Counter
 
 PLUGINS = """
@@ -122,6 +125,59 @@ def test_a_missing_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(Failure, match=r"nowhere/meltano\.yml: no such file") as caught:
         expand(Source("mail", "meltano", {"repo_path": str(tmp_path / "nowhere"), "loader": "target-jsonl"}))
     assert caught.value.code is Code.MISSING
+
+
+def test_a_forgotten_installation_is_named_before_anything_is_tried(tmp_path: Path) -> None:
+    text = """
+    plugins:
+      extractors:
+      - {name: tap-gmail, pip_url: ./tap}
+      - {name: gmail-messages-acct1, inherit_from: tap-gmail}
+      - {name: circle, inherit_from: circle}
+      loaders:
+      - {name: target-jsonl, executable: ./target}
+    """
+    (tmp_path / "meltano.yml").write_text(text)
+    project = meltano_project.read(tmp_path)
+    with pytest.raises(Failure, match="gmail-messages-acct1 is not installed") as caught:
+        project.require_installed("gmail-messages-acct1", "target-jsonl")
+    assert caught.value.code is Code.COMPONENT_MISSING
+    assert caught.value.advice == f"Run `meltano install` in {tmp_path}."
+    project.require_installed("circle", "target-jsonl")
+    (tmp_path / ".meltano" / "extractors" / "tap-gmail" / "venv").mkdir(parents=True)
+    project.require_installed("gmail-messages-acct1", "target-jsonl")
+
+
+def test_what_was_installed_later_is_used(tmp_path: Path) -> None:
+    """Meltano made a directory of its own where nothing was installed yet, or the project moved."""
+    own, plugins = tmp_path / "own", tmp_path / "project" / ".meltano" / "extractors"
+    plugins.mkdir(parents=True)
+    (own / "meltano" / "extractors" / "tap-gmail").mkdir(parents=True)
+    for _ in range(2):
+        system = meltano_system.prepare(own, tmp_path / "project")
+        assert (system / "extractors").readlink() == plugins
+    moved = (tmp_path / "project").rename(tmp_path / "moved")
+    assert (meltano_system.prepare(own, moved) / "extractors").is_dir()
+
+
+def test_no_more_extractors_of_a_project_are_at_work_than_allowed(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with meltano_system.turn(tmp_path, tmp_path / "project", 1):
+            order.append("second")
+
+    with meltano_system.turn(tmp_path, tmp_path / "project", 1):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        with (
+            meltano_system.turn(tmp_path, tmp_path / "other", 1),
+            meltano_system.turn(tmp_path, tmp_path / "project", 2),
+        ):
+            time.sleep(0.3)
+            order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
 
 
 METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}'

@@ -1,27 +1,20 @@
 """`type: meltano`: the real Meltano, in its own project and virtual environment, one run an extractor.
 
 In a job the first extractor that fails holds back all others, so a job is taken apart and each extractor runs alone.
-What Meltano keeps in the project's `.meltano` (bookmarks, the texts of failures, credentials on their way to a plugin)
-lies among the PHI instead, in a directory of the source's own; of the project's only the installed plugins are used. A
-database that lies there already is copied once, so that no bookmark is lost.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sqlite3
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.config import Source
 from lorchestra.process import runner
-from lorchestra.stages.sources import meltano_project
+from lorchestra.stages.sources import meltano_project, meltano_system
 from lorchestra.stages.sources.attempt import Attempt, Outcome
 from lorchestra.stages.sources.command import environment
 
@@ -36,9 +29,8 @@ _LOGGING = {
 }
 """At level DEBUG Meltano logs every record, and a project may ask for that; JSON is YAML."""
 
-_SYSTEM = "meltano"
-_LAST_STATE = "select max(coalesce(ended_at, last_heartbeat_at, started_at)) from runs where payload_flags <> 0"
-"""A run has a flag where its payload holds a bookmark; the moment that table `state` has room for stays empty."""
+PARALLEL = 2
+"""How many extractors of a project run at once: a third gains next to nothing on the machines that were measured."""
 
 
 def expand(source: Source) -> tuple[Source, ...]:
@@ -68,33 +60,22 @@ def attempt(task: Attempt) -> Outcome:
     project = meltano_project.read(repo)
     meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
     blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
-    system = _system_directory(task.private, repo)
+    project.check(blocks[0], blocks[-1])
+    project.require_installed(blocks[0], blocks[-1])
+    system = meltano_system.prepare(task.private, repo)
     env = _environment(task, project) | {"MELTANO_SYS_DIR_ROOT": str(system)}
     argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
     counter = _Counter(task.progress)
-    try:
-        finished = task.run(argv, cwd=repo, env=env, on_line=counter.line)
-    finally:
-        _remove_credentials(system)
+    with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
+        try:
+            finished = task.run(argv, cwd=repo, env=env, on_line=counter.line)
+        finally:
+            meltano_system.remove_credentials(system)
     code = runner.code(finished, Code.SOURCE_FAILED)
     if code is None and counter.records and not any(task.output.iterdir()):
         what = f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
         return Outcome(Code.CONFIG, what, finished.log)
     return Outcome(code, f"meltano ended with status {finished.status}" if code else "", finished.log)
-
-
-def bookmark(source: Source, private_dir: Path) -> datetime | None:
-    """When the source's bookmark last moved, None where it has none yet or it cannot be told."""
-    state = source.settings.get("state")
-    if state:
-        moved = [file.stat().st_mtime for file in Path(state).glob(f"*{source.name}*/**/*") if file.is_file()]
-        return datetime.fromtimestamp(max(moved), UTC) if moved else None
-    try:
-        with contextlib.closing(_read_only(private_dir / _SYSTEM / "meltano.db")) as database:
-            (text,) = database.execute(_LAST_STATE).fetchone()
-    except sqlite3.Error:
-        return None
-    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 
 
 def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, str]:
@@ -112,7 +93,7 @@ def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, s
         "XDG_STATE_HOME": str(task.scratch),
         "NO_COLOR": "1",
     }
-    if "custom_name" not in project.loaders.get(loader, {}):  # target-jsonl's: a name of its own would be refused
+    if "custom_name" not in (project.loaders[loader].get("config") or {}):  # else target-jsonl's names would be refused
         variables[_variable(loader, "custom_name")] = f"{task.source.name}-{task.date}"
         variables[_variable(loader, "do_timestamp_file")] = "false"
     if "state" in task.settings:
@@ -131,49 +112,6 @@ def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, s
 
 def _variable(plugin: str, setting: str) -> str:
     return f"{plugin}_{setting}".replace("-", "_").upper()
-
-
-def _system_directory(own: Path, repo: Path) -> Path:
-    """The source's own stand-in for the project's `.meltano`; with one each, sources never race in migrations."""
-    system, projects = own / _SYSTEM, repo / ".meltano"
-    private.make_directory(system)
-    for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
-        link = system / plugins.name
-        if not link.is_symlink():
-            link.symlink_to(plugins)
-    if not (system / "meltano.db").exists() and (projects / "meltano.db").is_file():
-        _copy_database(projects / "meltano.db", system / "meltano.db")
-    _remove_credentials(system)  # a killed run's
-    return system
-
-
-def _copy_database(old: Path, new: Path) -> None:
-    temporary = private.temporary_name(new)
-    temporary.unlink(missing_ok=True)
-    private.create(temporary).close()  # private before SQLite writes into it
-    failure: Failure | None = None
-    try:
-        with contextlib.closing(_read_only(old)) as source, contextlib.closing(sqlite3.connect(temporary)) as target:
-            source.backup(target)
-        os.replace(temporary, new)
-    except sqlite3.Error:
-        failure = Failure(
-            Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away."
-        )
-    finally:
-        temporary.unlink(missing_ok=True)
-    if failure:
-        raise failure
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-
-
-def _remove_credentials(system: Path) -> None:
-    """Meltano hands credentials to plugins in files, which it leaves behind when it is killed."""
-    for file in system.glob("run/*/*.config.json"):
-        file.unlink(missing_ok=True)
 
 
 class _Counter:

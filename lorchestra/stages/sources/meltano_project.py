@@ -20,10 +20,10 @@ _LARGEST = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Project:
-    """The parts of a project that matter here; `loaders` maps a loader's name to its settings."""
+    """The parts of a project that matter here: plugins by name as they are defined, jobs as texts."""
 
     path: Path
-    extractors: frozenset[str]
+    extractors: Mapping[str, Mapping[str, Any]]
     loaders: Mapping[str, Mapping[str, Any]]
     jobs: Mapping[str, tuple[str, ...]]
     has_default_environment: bool
@@ -61,6 +61,18 @@ class Project:
                 f"extractor {extractor}: name it {{source}}-{{entity}}-{{account}} (inherit_from keeps the tap)"
             )
 
+    def require_installed(self, extractor: str, loader: str) -> None:
+        """Raises Failure(COMPONENT_MISSING) where `meltano install` was forgotten, which Meltano itself tells late."""
+        for kind, known, name in (("extractors", self.extractors, extractor), ("loaders", self.loaders, loader)):
+            chain = list(_ancestry(known, name))
+            places = [self.path.parent / ".meltano" / kind / plugin / "venv" for plugin in chain]
+            if any("pip_url" in known[plugin] for plugin in chain) and not any(place.is_dir() for place in places):
+                raise Failure(
+                    Code.COMPONENT_MISSING,
+                    f"{self.path}: {name} is not installed",
+                    advice=f"Run `meltano install` in {self.path.parent}.",
+                )
+
     def _fault(self, what: str) -> Failure:
         return Failure(Code.CONFIG, f"{self.path}: {what}")
 
@@ -75,11 +87,20 @@ def read(repo: Path) -> Project:
     plugins = [document.get("plugins") for document in documents]
     return Project(
         path=path,
-        extractors=frozenset(name for part in plugins for name, _ in _named(part, "extractors")),
-        loaders={name: loader.get("config") or {} for part in plugins for name, loader in _named(part, "loaders")},
+        extractors={name: plugin for part in plugins for name, plugin in _named(part, "extractors")},
+        loaders={name: plugin for part in plugins for name, plugin in _named(part, "loaders")},
         jobs={name: _tasks(job.get("tasks")) for part in documents for name, job in _named(part, "jobs")},
         has_default_environment=bool(main.get("default_environment")),
     )
+
+
+def _ancestry(known: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[str]:
+    """A plugin and those it inherits from."""
+    seen: set[str] = set()
+    while name in known and name not in seen:
+        yield name
+        seen.add(name)
+        name = str(known[name].get("inherit_from"))
 
 
 def _named(value: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
