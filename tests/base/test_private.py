@@ -37,6 +37,7 @@ def child(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=30,
+        env={"PATH": os.environ["PATH"]},  # no measuring of coverage: these die in the middle
     )
 
 

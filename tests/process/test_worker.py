@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, root: Path) -> None:
         self.root, self.log, self.starts = root, root / "log", root / "starts"
         self.argv = (sys.executable, str(SERVER), str(self.starts))
-        self.env = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE"))}
+        self.env = {name: value for name, value in os.environ.items() if name == "PATH"}
 
     def shared(self, *argv: str) -> Worker:
         return worker.shared(argv or self.argv, cwd=self.root, env=self.env, log=self.log)
@@ -245,6 +245,8 @@ one = worker.shared({desk.argv!r}, cwd=Path("."), env={{}}, log=Path("log"))
 print(one.call({{"id": 1, "do": "answer"}})["pid"], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=desk.root, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=desk.root, capture_output=True, text=True, timeout=30, env=desk.env
+    )
     assert done.returncode == -signal.SIGKILL
     assert gone(int(done.stdout))
