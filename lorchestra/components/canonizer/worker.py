@@ -20,7 +20,7 @@ from lorchestra.components.canonizer.preparing import Prepared, is_current, prep
 
 RECORD_SECONDS = 10.0
 """CPU time for one record: beyond the engines' own limits, which are kinder."""
-MEMORY = 512 * 1024 * 1024
+MEMORY = 1024 * 1024 * 1024
 """How much a worker may take beyond what it holds when its first transform is ready."""
 _MOST_PREPARED = 64
 
@@ -28,6 +28,8 @@ _MOST_PREPARED = 64
 def serve(requests: int, replies: int) -> None:
     """Answer requests until their end."""
     _isolate()
+    # The engines' allocator would reserve a gigabyte at once, and no limit could tell what is used. In KiB.
+    os.environ["MIMALLOC_ARENA_RESERVE"] = "65536"
     workshop = Workshop()
     while (request := frames.receive(requests)) is not None:
         try:
@@ -72,7 +74,6 @@ class Workshop:
         return header, header.pop("output")
 
     def _bound_memory(self) -> None:
-        # An allocator reserves address space long before it uses it: the bound is set when it has done so.
         if not self._bounded:
             status = Path("/proc/self/status").read_text("ascii").splitlines()
             held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024

@@ -24,6 +24,10 @@ BOMBS = {
     "arithmetic on text": ('"a" + 1', {"transform:T2001"}),
     "a result that is no object": ("5", {"transform:not_an_object"}),
     "an array of other things": ('[{"a": 1}, 5]', {"transform:not_an_object"}),
+    "a result nested deeper than the validator goes": (
+        '($f := function($n) { $n = 0 ? 0 : {"a": $f($n - 1)} }; $f(300))',
+        {"schema_out:uncheckable", "transform:depth_limit", "transform:unwritable"},
+    ),
     "null": ("null", {"transform:not_an_object"}),
 }
 
