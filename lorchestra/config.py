@@ -139,11 +139,11 @@ def load(
     config: Config | None = None
     with contextlib.suppress(Exception):  # whatever stands in a document that nobody has judged yet
         config = _build(path.absolute(), filled.value, digest)
+    if config and not findings:
+        findings.extend(_overlaps(config, filled))
     if config and not findings and judged(config):
         return config
     findings.extend((*faults.judge(filled, json.loads(schema)), *_meaning(filled)))
-    if config and not findings:
-        findings.extend(_overlaps(config, filled))
     if findings:
         raise ConfigFailure(str(path), findings)
     return config or _build(path.absolute(), filled.value, digest)
@@ -165,33 +165,37 @@ def _fill(document: strictyaml.Document, environment: Mapping[str, str]) -> tupl
     """Replace `${NAME}` in every text. A value that is nothing but one reference may be a number or a truth value."""
     findings: list[Finding] = []
 
-    def text(value: str, path: strictyaml.Path) -> Any:
-        def one(match: re.Match[str]) -> str:
-            name, default = match.groups()
-            if match.group() == "$${":
-                return "${"
-            if name is None:
-                findings.append(Finding(*document.place(path), _NO_REFERENCE))
-                return ""
-            found = environment.get(name)
-            if found is None and default is None:
-                findings.append(
-                    Finding(*document.place(path), f"the environment variable {faults.shown(name)} is not set")
-                )
-            return found or default or ""
-
-        replaced = _REFERENCE.sub(one, value)
-        whole = _REFERENCE.fullmatch(value)
-        return _scalar(replaced) if whole and whole.group(1) else replaced
-
     def walk(value: Any, path: strictyaml.Path) -> Any:
         if isinstance(value, dict):
             return {key: walk(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
             return [walk(inner, (*path, at)) for at, inner in enumerate(value)]
-        return text(value, path) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        filled, wrong = _filled(value, environment)
+        findings.extend(Finding(*document.place(path), message) for message in wrong)
+        return filled
 
     return strictyaml.Document(walk(document.value, ()), document.places), findings
+
+
+def _filled(text: str, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
+    """A text with its references replaced, and what is wrong with them."""
+    wrong: list[str] = []
+
+    def one(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if match.group() == "$${":
+            return "${"
+        if name is None:
+            wrong.append(_NO_REFERENCE)
+        elif name not in environment and default is None:
+            wrong.append(f"the environment variable {faults.shown(name)} is not set")
+        return environment.get(name) or default or ""
+
+    replaced = _REFERENCE.sub(one, text)
+    whole = _REFERENCE.fullmatch(text)
+    return _scalar(replaced) if whole and whole.group(1) else replaced, wrong
 
 
 _NO_REFERENCE = "`${` begins ${NAME} or ${NAME:-default}; write $${ where it is meant as text"
