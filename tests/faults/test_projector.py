@@ -94,8 +94,8 @@ def test_a_disk_that_is_full_from_some_moment_on(fault: Fault) -> None:
         fault.check()
     print(f"{len(points)} points with a full disk, exit statuses {dict(statuses)}, 0 violations")
     assert len(points) >= 50
-    assert statuses[6] >= 0.8 * len(points)
-    assert set(statuses) <= {0, 1, 6}
+    assert statuses[6] >= 0.7 * len(points)  # the others: a call that may fail unheard, as at SQLite's own clean-up
+    assert set(statuses) <= {0, 6}
 
 
 def test_a_disk_that_fails(fault: Fault) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lorchestra.base import jsonl, names
+from lorchestra.base import iglu, jsonl, names
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector import identity, reading
 from lorchestra.components.projector.reading import Fault, Judge, Judges, Reading
@@ -105,7 +105,7 @@ def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record 
     if record is None:
         raise Failure(Code.NOT_JSONL, f"{source.name}: line {number} is not a JSON object")
     uri = record.get("schema")
-    if not isinstance(uri, str):
+    if not isinstance(uri, str) or iglu.parse(uri) is None:
         return Reject(number, Fault("schema_absent", "/properties/schema"), None, line)
     how = _judge(source, number, uri, judges)
     if not how.is_valid(record):

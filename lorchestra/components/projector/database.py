@@ -6,7 +6,9 @@ SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMOR
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +34,15 @@ def open_writer(store: Store) -> apsw.Connection:
         private.create(store.database).close()  # born private; WAL and shm inherit its mode
     connection = _connect(store)
     try:
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("journal_size_limit", _LONGEST_LOG)
-        connection.pragma("synchronous", "full")
-        connection.pragma("secure_delete", "on")
-        connection.pragma("cache_size", -64_000)
-        if connection.pragma("user_version") == 0:
-            _refuse_lost(store)
-        migrations.migrate(store, connection)
+        with guarded(store, connection):
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("journal_size_limit", _LONGEST_LOG)
+            connection.pragma("synchronous", "full")
+            connection.pragma("secure_delete", "on")
+            connection.pragma("cache_size", -64_000)
+            if connection.pragma("user_version") == 0:
+                _refuse_lost(store)
+            migrations.migrate(store, connection)
     except BaseException:
         connection.close()
         raise
@@ -74,6 +77,27 @@ def open_reader(store: Store) -> apsw.Connection:
     if version < migrations.newest():
         raise Failure(Code.CONFIG, f"{store.database}: of an older version", advice="Run: vector-projector verify")
     return connection
+
+
+@contextmanager
+def guarded(store: Store, connection: apsw.Connection) -> Iterator[None]:
+    """Turn what SQLite cannot help into a Failure: a full disk, a failing one, broken pages, no right to write."""
+    try:
+        yield
+        return
+    except apsw.FullError:
+        failure = Failure(Code.NO_SPACE, f"{store.database}: no space left")
+    except apsw.IOError:
+        full = connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "no space left" if full else "the disk failed"
+        failure = Failure(Code.NO_SPACE if full else Code.STORE_DAMAGED, f"{store.database}: {what}")
+    except (apsw.CorruptError, apsw.NotADBError):
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: its pages are broken")
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
+        failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened or written")
+    except (apsw.BusyError, apsw.LockedError):
+        failure = Failure(Code.BUSY, f"{store.database}: another program holds it")
+    raise failure
 
 
 def rows(connection: apsw.Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:

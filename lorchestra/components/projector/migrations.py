@@ -5,6 +5,7 @@ A database that holds something is copied to `backups/` before it is changed. Ea
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import resources
 
@@ -62,6 +63,9 @@ def refuse_newer(store: Store, version: int) -> None:
 def _back_up(store: Store, connection: apsw.Connection, version: int) -> None:
     path = store.backups / f"metadata-v{version}.db"
     private.make_directory(store.backups)
-    with private.replacing(path) as file:
-        connection.execute("VACUUM INTO ?", (file.name,))  # into the empty, private file
-        file.seek(0, 2)
+    temporary = private.temporary_name(path)
+    with private.create(temporary) as file:  # SQLite fills an empty file, and so keeps its mode
+        connection.execute("VACUUM INTO ?", (str(temporary),))
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    private.sync_directory(path.parent)

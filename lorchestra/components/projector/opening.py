@@ -38,12 +38,9 @@ def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> It
     try:
         connection = database.open_writer(store)
         try:
-            for directory in (store.root, store.root / "rejects", store.root / "registry"):
-                private.sweep(directory)
-            journal.recover(store, connection)
-            purge.finish(store, connection)
-            registry.catch_up(store, connection)
-            yield Opened(store, connection)
+            with database.guarded(store, connection):
+                _recover(store, connection)
+                yield Opened(store, connection)
         finally:
             connection.close()
     finally:
@@ -56,9 +53,20 @@ def for_reading(store: Store) -> Iterator[Opened]:
     check(store)
     connection = database.open_reader(store)
     try:
-        yield Opened(store, connection)
+        with database.guarded(store, connection):
+            yield Opened(store, connection)
     finally:
         connection.close()
+
+
+def _recover(store: Store, connection: apsw.Connection) -> None:
+    """Undo or finish what a killed writer had begun."""
+    for directory in (store.root, store.root / "rejects", store.root / "registry", store.backups):
+        if directory.is_dir():
+            private.sweep(directory)
+    journal.recover(store, connection)
+    purge.finish(store, connection)
+    registry.catch_up(store, connection)
 
 
 def check(store: Store) -> None:

@@ -61,18 +61,24 @@ def prove(store: Store, connection: apsw.Connection, evidence: Evidence) -> Proo
 
 
 def _own_words(store: Store, connection: apsw.Connection, words: Sequence[str]) -> list[str]:
-    """The longest words that no remaining object has."""
+    """The longest words that no remaining record has."""
     connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.term USING fts5vocab(main, fulltext, row)")
     known = "SELECT 1 FROM temp.term WHERE term = ?"
     said = _said_by_the_store(connection)
     own = [word for word in words if word.lower() not in said]
     own = [word for word in own if database.value(connection, known, (word.lower(),)) is None][: 2 * _MOST_WORDS]
-    for entry in scan.walk(store):
+    for path in _others(store):
         if not own:
             break
-        content = entry.path.read_bytes()
+        content = path.read_bytes()
         own = [word for word in own if word.encode() not in content and word.lower().encode() not in content]
     return own[:_MOST_WORDS]
+
+
+def _others(store: Store) -> Iterator[Path]:
+    """The files that hold other records."""
+    yield from (store.root / "rejects").iterdir()
+    yield from (entry.path for entry in scan.walk(store))
 
 
 def _said_by_the_store(connection: apsw.Connection) -> str:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import apsw
 
 from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.components.projector import canonical, files, journal, objects, registry
+from lorchestra.components.projector import canonical, database, files, journal, objects, registry
 from lorchestra.components.projector.canonical import Reject, Source
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.journal import Journal
@@ -92,15 +92,12 @@ class Pull:
 
     def _run_group(self, group: Sequence[Source]) -> Failure | None:
         try:
-            _Transaction(self).run(group)
+            with database.guarded(self.store, self.connection):
+                _Transaction(self).run(group)
         except Failure as failure:
             return failure
         except OSError as error:
             return from_os_error(error)
-        except apsw.FullError:
-            return Failure(Code.NO_SPACE, f"{self.store.database}: no space left")
-        except (apsw.IOError, apsw.CorruptError, apsw.NotADBError):
-            return Failure(Code.STORE_DAMAGED, f"{self.store.database}: cannot be read or written")
         return None
 
 

@@ -103,6 +103,7 @@ def _delete_files(store: Store, each: bytes) -> None:
         for path in place.glob(f"*_{digits}.*"):
             if path.suffix != ".purged":
                 path.unlink()
+    private.sweep(directory)  # a tombstone that was killed while it was written
     private.sync_directory(directory)
 
 
