@@ -145,3 +145,4 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     assert can("registry", "diff", tmp_path / "none.json", tmp_path / "list.json").returncode == 2
     missing = "iglu:v/n/jsonschema/1-0-0"
     assert can("registry", "diff", "--registry", tmp_path, missing, missing).returncode == 4
+    assert can("registry", "diff", "--registry", tmp_path, "iglu:v/n", missing).returncode == 2

@@ -96,7 +96,7 @@ def test_names_that_are_none_are_refused(name: str, tmp_path: Path) -> None:
 
 def test_missing_schemas_and_registries_are_refused(tmp_path: Path) -> None:
     assert new(tmp_path, "note/fresh").returncode == 4
-    assert new(tmp_path, "note/fresh", "no uri").returncode == 4
+    assert new(tmp_path, "note/fresh", "no uri").returncode == 2
     assert new(tmp_path / "none", "note/fresh").returncode == 2
 
 

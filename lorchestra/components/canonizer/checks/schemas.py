@@ -29,6 +29,15 @@ def check(path: Path, root: Path) -> Iterator[Finding]:
     yield from faults or [*_references(path, root, key), *_fields(path, schema.document)]
 
 
+def named(root: Path, uri: str) -> iglu.Schema:
+    """The valid schema of an Iglu URI that a user gave. Raises Failure(USAGE | SCHEMA_MISSING | SCHEMA_INVALID)."""
+    if iglu.parse(uri) is None:
+        raise Failure(Code.USAGE, "this is not a schema's name", advice="As iglu:org.canonical/email/jsonschema/1-0-0.")
+    schema = iglu.SchemaRegistry(root).load(uri)
+    require_valid(schema.path, schema.document)
+    return schema
+
+
 def require_valid(path: Path, document: dict[str, Any]) -> None:
     """Raise Failure(SCHEMA_INVALID) where a document is no valid schema of its own draft."""
     fault = next(_draft(path, document), None)

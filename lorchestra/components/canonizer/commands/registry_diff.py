@@ -18,7 +18,7 @@ from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution, transforms
 from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks.schemas import require_valid
+from lorchestra.components.canonizer.checks.schemas import named, require_valid
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.evolution import Step
 
@@ -55,9 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(text: str, root: Path) -> dict[str, object]:
     if text.startswith("iglu:"):
-        schema = iglu.SchemaRegistry(root).load(text)
-        require_valid(schema.path, schema.document)
-        return schema.document
+        return named(root, text).document
     if not Path(text).is_file():
         raise Failure(
             Code.MISSING, f"{text}: no such file", advice="OLD and NEW are Iglu URIs of the registry, or files."

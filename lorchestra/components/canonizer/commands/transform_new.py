@@ -14,12 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton, transforms
 from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks.schemas import require_valid
+from lorchestra.components.canonizer.checks.schemas import named
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.metadata import SUFFIX
 from lorchestra.components.canonizer.pool import Pool
@@ -42,10 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
     root = args.schemas or schemas_of(args.registry)
-    schemas = iglu.SchemaRegistry(root)
-    before, after = schemas.load(args.before), schemas.load(args.after)
-    for schema in (before, after):
-        require_valid(schema.path, schema.document)
+    before, after = named(root, args.before), named(root, args.after)
     document = transforms.read_bytes(args.example) if args.example else skeleton.pretty(examples.of(before.document))
     spec = skeleton.spec(args.id, before, after).encode()
     content = {
