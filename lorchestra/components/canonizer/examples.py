@@ -35,6 +35,8 @@ _BY_FORMAT = {
     "uuid": "6f9619ff-8b86-d011-b42d-00c04fc964ff",
 }
 _DEEPEST = 16
+_MOST_ITEMS = 20
+_LONGEST = 10_000
 
 
 def of(document: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> Any:
@@ -65,8 +67,10 @@ class _Maker:
             required = schema.get("required", [])
             return {name: self.make(properties.get(name, {}), f"{path}/{name}", depth + 1) for name in required}
         if kind == "array":
-            inner = schema.get("items", {})
-            return [self.make(inner, f"{path}/{n}", depth + 1) for n in range(schema.get("minItems", 0))]
+            inner, least = schema.get("items", {}), schema.get("minItems", 0)
+            if least > _MOST_ITEMS:
+                raise _unknown(path)
+            return [self.make(inner, f"{path}/{n}", depth + 1) for n in range(least)]
         if kind == "string":
             return _text(schema, path)
         if kind in ("integer", "number"):
@@ -100,12 +104,18 @@ class _Maker:
 
 def _text(schema: Mapping[str, Any], path: str) -> str:
     least, most = schema.get("minLength", 0), schema.get("maxLength", 10**6)
-    pattern = schema.get("pattern", "")
-    candidates = (_BY_FORMAT.get(str(schema.get("format")), _TEXTS[0]), *_TEXTS, "x" * least)
+    candidates = (_BY_FORMAT.get(str(schema.get("format")), _TEXTS[0]), *_TEXTS, "x" * min(least, _LONGEST))
     for candidate in candidates:
-        if least <= len(candidate) <= most and re.search(pattern, candidate):
+        if least <= len(candidate) <= most and _matches(schema.get("pattern", ""), candidate):
             return candidate
     raise _unknown(path)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:  # one that other languages understand
+        return False
 
 
 def _number(schema: Mapping[str, Any]) -> Any:

@@ -132,6 +132,9 @@ def test_examples_of_schemas(schema: dict[str, Any], example: Any) -> None:
         {"$ref": "iglu:v/n/jsonschema/1-0-0"},
         {"required": ["a"], "properties": {"a": {"$ref": "#"}}},
         {"type": "string", "maxLength": 0, "minLength": 1},
+        {"type": "string", "minLength": 10**12},
+        {"type": "string", "pattern": "^\\p{Lu}"},
+        {"type": "array", "minItems": 10**12},
     ],
 )
 def test_where_no_example_is_known_it_says_so(schema: dict[str, Any]) -> None:
