@@ -81,11 +81,24 @@ def test_an_example_that_does_not_pass_is_refused_and_nothing_is_written(tmp_pat
     assert "--example" in done.stderr.decode()
     example = tmp_path / "example.json"
     example.write_text('{"id": "wrong"}')
-    assert new(tmp_path, "note/fresh", RAW, NOTE, "--example", example).returncode == 4
+    assert new(tmp_path, "note/fresh", RAW, NOTE, "--yes", "--example", example).returncode == 4
     assert not (tmp_path / "note").exists()
     example.write_text('{\n "id": "ZZZZZZZ"\n}')
-    assert new(tmp_path, "note/fresh", RAW, NOTE, "--example", example).returncode == 0
+    assert new(tmp_path, "note/fresh", RAW, NOTE, "--yes", "--example", example).returncode == 0
     assert can("transform", "test", "--registry", tmp_path).returncode == 0
+
+
+def test_an_example_from_a_private_directory_does_not_slip_into_a_registry(tmp_path: Path) -> None:
+    Registry(tmp_path / "transforms").flat("$")
+    private = tmp_path / "phi"
+    private.mkdir(mode=0o700)
+    (private / "record.json").write_text("{}")
+    done = new(tmp_path / "transforms", "note/fresh", RAW, NOTE, "--example", private / "record.json")
+    assert done.returncode == 2
+    assert "private directory" in done.stderr.decode()
+    assert not (tmp_path / "transforms/note/fresh.jsonata").exists()
+    missing = new(tmp_path / "transforms", "note/fresh", RAW, NOTE, "--example", private / "none.json")
+    assert missing.returncode == 2
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "email", "Email/x", "email/x@1.0.0", "a//b", ""])

@@ -20,6 +20,7 @@ from lorchestra.components.canonizer import examples, files, goldens, skeleton, 
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks.schemas import named
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
+from lorchestra.components.canonizer.commands.transform_try import is_private
 from lorchestra.components.canonizer.metadata import SUFFIX
 from lorchestra.components.canonizer.pool import Pool
 
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="before", required=True, metavar="URI", help="the source's schema, an Iglu URI")
     parser.add_argument("--to", dest="after", required=True, metavar="URI", help="the canonical schema, an Iglu URI")
     parser.add_argument("--example", type=Path, metavar="FILE", help="a synthetic document of the source")
+    parser.add_argument("--yes", action="store_true", help="the example is synthetic, wherever it lies")
     add_registry(parser)
     parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
 
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
     root = args.schemas or schemas_of(args.registry)
     before, after = named(root, args.before), named(root, args.after)
-    document = transforms.read_bytes(args.example) if args.example else skeleton.pretty(examples.of(before.document))
+    document = _example(args.example, args.yes) if args.example else skeleton.pretty(examples.of(before.document))
     spec = skeleton.spec(args.id, before, after).encode()
     content = {
         ".jsonata": spec,
@@ -63,6 +65,18 @@ def run(args: argparse.Namespace) -> int:
         print(path)
     print(f"Next: edit {home / name}.jsonata, then `can registry checksum --write {args.id}` and `can transform test`.")
     return 0
+
+
+def _example(path: Path, sure: bool) -> bytes:
+    if not path.is_file():
+        raise Failure(Code.MISSING, f"{path}: no such file")
+    if is_private(path) and not sure:
+        raise Failure(
+            Code.USAGE,
+            f"{path}: lies in a private directory, and a registry's golden tests are for anybody to read",
+            advice="Add --yes if it is synthetic.",
+        )
+    return transforms.read_bytes(path)
 
 
 def _tried(name: str, content: dict[str, bytes], schemas: Path, document: bytes) -> Any:
