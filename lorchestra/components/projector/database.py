@@ -91,7 +91,9 @@ def guarded(store: Store, connection: apsw.Connection) -> Iterator[None]:
         full = connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
         what = "no space left" if full else "the disk failed"
         failure = Failure(Code.NO_SPACE if full else Code.STORE_DAMAGED, f"{store.database}: {what}")
-    except (apsw.CorruptError, apsw.NotADBError):
+    except apsw.NotADBError:
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+    except apsw.CorruptError:
         failure = Failure(Code.STORE_DAMAGED, f"{store.database}: its pages are broken")
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
         failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened or written")
@@ -130,15 +132,15 @@ def remember(connection: apsw.Connection, key: str, content: Any) -> None:
 def _connect(store: Store) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READWRITE)
+    except apsw.CantOpenError:
+        connection = None
+    if connection is None:
+        raise Failure(Code.PERMISSION, f"{store.database}: cannot be opened")
+    with guarded(store, connection):
         connection.set_busy_timeout(_BUSY_MS)
         connection.pragma("temp_store", "memory")
         connection.pragma("user_version")
-        return connection
-    except (apsw.NotADBError, apsw.CorruptError):
-        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
-        failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened")
-    raise failure
+    return connection
 
 
 def _refuse_lost(store: Store) -> None:
