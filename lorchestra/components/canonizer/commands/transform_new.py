@@ -42,29 +42,31 @@ def run(args: argparse.Namespace) -> int:
         raise Failure(Code.USAGE, "a new transform is named as email/gmail_labels", advice="Lower case, digits and _.")
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
+    targets = _targets(transforms.homes(args.registry)[0], args)
+    files.refuse_existing(targets)
+    for path, content in targets.items():
+        files.create(path, content)
+        print(path)
+    spec = next(iter(targets))
+    print(f"Next: edit {spec}, then `can registry checksum --write {args.id}` and `can transform test {args.id}`.")
+    return 0
+
+
+def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
+    """The files to write and their content, the spec first; tried before anything is written."""
     root = args.schemas or schemas_of(args.registry)
     before, after = named(root, args.before), named(root, args.after)
     document = _example(args.example, args.yes) if args.example else skeleton.pretty(examples.of(before.document))
     spec = skeleton.spec(args.id, before, after).encode()
-    content = {
-        ".jsonata": spec,
-        SUFFIX: skeleton.metadata(args.id, before, after, spec).encode(),
-    }
-    expected = _tried(args.id, content, root, document)
+    meta = skeleton.metadata(args.id, before, after, spec).encode()
     folder, _, name = args.id.rpartition("/")
-    home = transforms.homes(args.registry)[0] / folder
-    case = home / "tests" / name / skeleton.CASE
-    targets = {
-        **{home / f"{name}{suffix}": part for suffix, part in content.items()},
+    case = home / folder / "tests" / name / skeleton.CASE
+    return {
+        home / folder / f"{name}.jsonata": spec,
+        home / folder / f"{name}{SUFFIX}": meta,
         case.with_suffix(".input.json"): document,
-        case.with_suffix(".output.json"): skeleton.pretty(expected),
+        case.with_suffix(".output.json"): skeleton.pretty(_tried(name, spec, meta, root, document)),
     }
-    files.refuse_existing(targets)
-    for path, part in targets.items():
-        files.create(path, part)
-        print(path)
-    print(f"Next: edit {home / name}.jsonata, then `can registry checksum --write {args.id}` and `can transform test`.")
-    return 0
 
 
 def _example(path: Path, sure: bool) -> bytes:
@@ -79,13 +81,12 @@ def _example(path: Path, sure: bool) -> bytes:
     return transforms.read_bytes(path)
 
 
-def _tried(name: str, content: dict[str, bytes], schemas: Path, document: bytes) -> Any:
-    """What the skeleton makes of the example: it is tried before anything is written into the registry."""
-    stem = name.rpartition("/")[2]
+def _tried(name: str, spec: bytes, meta: bytes, schemas: Path, document: bytes) -> Any:
+    """What the skeleton makes of the example. Raises Failure(SCHEMA_INVALID) where it is rejected."""
     with TemporaryDirectory() as scratch, closing(Pool()) as pool:
-        for suffix, part in content.items():
-            (Path(scratch) / f"{stem}{suffix}").write_bytes(part)
-        goldens.prepare(pool, Path(scratch) / f"{stem}{SUFFIX}", schemas)
+        Path(scratch, f"{name}.jsonata").write_bytes(spec)
+        Path(scratch, f"{name}{SUFFIX}").write_bytes(meta)
+        goldens.prepare(pool, Path(scratch, f"{name}{SUFFIX}"), schemas)
         outcome = goldens.apply(pool, document)
     if outcome.reject is not None:
         raise Failure(
