@@ -41,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run | status | validate | clean")
+    # A `prog` that is given need not be formatted, for which argparse would import half a dozen modules.
+    verbs = parser.add_subparsers(
+        prog=parser.prog, dest="verb", required=True, metavar="run | status | validate | clean"
+    )
 
     run = _verb(verbs, "run", _run, "run the stages; what is up to date is skipped")
     run.add_argument("--stage", choices=STAGES, help="this stage alone (index brings canonical files up to date first)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +50,12 @@ def preview(path: Path, stages: Sequence[str]) -> list[Step]:
 
 def _quiet_run(survey: Survey, stages: Sequence[str]) -> RunRecord | None:
     held = opening.lock(survey.config)
+    gc.disable()  # tens of thousands of file statuses are about to be made, and none of them is garbage
     phi.require((), survey.shelf)
     record = opening.new_run(survey.config)
     if not quiet.holds(survey, stages, record):
         private.unlock(held)
+        gc.enable()
         return None
     history.write(survey.config.log_directory, record)
     return record

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lorchestra import __version__, plan
 from lorchestra.base import listing, names
@@ -19,8 +19,9 @@ from lorchestra.ledger import receipts
 from lorchestra.ledger.receipts import Shelf, Verdict, Want
 from lorchestra.plan import Plan, Rule, Target
 from lorchestra.process import programs
-from lorchestra.stages import index, transforms
-from lorchestra.stages.transforms import Transform
+
+if TYPE_CHECKING:
+    from lorchestra.stages.transforms import Transform
 
 VALUES = "_values_:"  # where doit keeps what an action returned
 SIGNATURE = "signature"
@@ -55,6 +56,8 @@ class Survey:
     @cached_property
     def transforms(self) -> dict[str, Transform]:
         """The transforms that the mappings name, by id. Raises Failure where one is not in the registry."""
+        from lorchestra.stages import transforms  # with orjson; a run that has nothing to do needs neither
+
         canonize = self.config.canonize
         wanted = dict.fromkeys(route.transform for route in canonize.mappings)
         return {id_: transforms.resolve(canonize.registry, canonize.schemas, id_) for id_ in wanted}
@@ -136,6 +139,8 @@ class Survey:
 
         It looks anew each time that it is asked: canonical files may have been made since.
         """
+        from lorchestra.stages import index
+
         store = self.config.index.output_dir
         reasons: dict[str, str | None] = {}
         for type_, digest in index.wanted(listing.read(self.config.canonize.output_dir)).items():

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.process.runner import environment
 
 _LONGEST_ANSWER = 65536
 
@@ -21,7 +18,11 @@ def find(program: str) -> Path:
     """
     # sys.executable is a link in a virtual environment: its siblings are wanted, not those of what it points to.
     beside = Path(sys.executable).parent / program
-    found = str(beside) if "/" not in program and beside.is_file() else shutil.which(program)
+    if "/" not in program and beside.is_file():
+        return beside
+    import shutil
+
+    found = shutil.which(program)
     if found is None:
         raise Failure(Code.COMPONENT_MISSING, f"the program {program} was not found beside this one nor on the PATH")
     return Path(found)
@@ -41,6 +42,10 @@ def version(executable: Path) -> str:
 
 def answer(argv: Sequence[str], *, timeout_seconds: float = 60) -> tuple[int, str]:
     """Exit status and printed text of a program that handles no records; 1 and nothing where it does not answer."""
+    import subprocess  # a run that has nothing to do asks no program
+
+    from lorchestra.process.runner import environment
+
     try:
         finished = subprocess.run(
             argv,
