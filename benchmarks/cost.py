@@ -12,9 +12,11 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 _PR_SET_CHILD_SUBREAPER = 36
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Cost(NamedTuple):
@@ -34,12 +36,21 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def measure(argv: Sequence[str | Path], cwd: Path, environment: Mapping[str, str] | None = None) -> Cost:
-    """Run a program to its end, and wait for what it left running. Raises Broken where it fails."""
+def measure(argv: Sequence[str | Path], cwd: Path, settings: Mapping[str, str] = _NONE) -> Cost:
+    """Run a program to its end, and wait for what it left running. Raises Broken where it fails.
+
+    `settings` are added to the environment. Python keeps its compiled modules, as it does for everybody.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as words:
         before, began = _children(), time.perf_counter()
         child = subprocess.Popen(
-            argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT
+            argv,
+            cwd=cwd,
+            env={**environment, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=subprocess.STDOUT,
         )
         status = child.wait()
         wall = time.perf_counter() - began

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,19 +28,24 @@ _REGISTRY = (
 )
 _REPLAY = """\
 #!/bin/sh
-# Stands in for `can` to fill a tree without the hour that it would take: prints what lorchestra made of the same input.
+# Stands in for `can` while a tree is filled: reads its input and prints what lorchestra made of the same.
+cat > /dev/null
 target=$(readlink /proc/$$/fd/1)
 exec cat "{made}/$(basename "$target" .tmp)"
 """
 
 
 class Peer(NamedTuple):
-    """A program beside ours. `rules` writes its rules for a workload into a directory."""
+    """A program beside ours. `rules` writes its rules for a workload into a directory.
+
+    `accept` makes it take what lies there for its own work; a program without it has to run its rules for that.
+    """
 
     name: str
     argv: tuple[str, ...]
     version: str
     rules: Callable[[Workload, Path], None]
+    accept: tuple[str, ...] = ()
 
 
 class Tree:
@@ -52,17 +57,24 @@ class Tree:
         (directory / "canonical").mkdir(parents=True)
         peer.rules(work, directory)
 
-    def run(self, first_on_path: Path = BIN) -> Cost:
+    def run(self) -> Cost:
         """Bring the tree up to date."""
-        return measure(self.peer.argv, self.directory, os.environ | {"PATH": f"{first_on_path}:{os.environ['PATH']}"})
+        return self._run(self.peer.argv, BIN)
 
     def fill(self) -> None:
-        """Build the tree by the peer's own rules, with what lorchestra made taking the place of `can`'s work."""
+        """Build the tree with what lorchestra made taking the place of `can`'s work."""
+        if self.peer.accept:
+            shutil.copytree(self.work.canonical, self.directory / "canonical", dirs_exist_ok=True)
+            self._run((*self.peer.argv, *self.peer.accept), BIN)
+            return
         replay = self.directory / "replay"
         replay.mkdir()
         (replay / "can").write_text(_REPLAY.format(made=self.work.canonical))
         (replay / "can").chmod(0o755)
-        self.run(replay)
+        self._run(self.peer.argv, replay)
+
+    def _run(self, argv: Sequence[str], first_on_path: Path) -> Cost:
+        return measure(argv, self.directory, {"PATH": f"{first_on_path}:{os.environ['PATH']}"})
 
     def compare(self, days: Iterable[str]) -> None:
         """Raise Broken unless the peer's canonical files of these days are lorchestra's, to the byte."""
@@ -77,19 +89,18 @@ def present(*, install: bool) -> tuple[list[Peer], list[str]]:
 
     Snakemake is installed into a virtual environment of its own under .cache/, once, if `install`.
     """
-    snakemake = _snakemake(install)
-    candidates = (
-        ("GNU make", shutil.which("make"), ("-rRs", f"-j{CORES}"), _makefile),
-        ("ninja", shutil.which("ninja"), ("--quiet", f"-j{CORES}"), _ninja_file),
-        ("Snakemake", snakemake, ("--quiet", "all", "--cores", str(CORES)), _snakefile),
+    touch = ("--touch", "--forceall", "--cores", "1000")
+    peers = (
+        ("GNU make", shutil.which("make"), ("-rRs", f"-j{CORES}"), _makefile, ()),
+        ("ninja", shutil.which("ninja"), ("--quiet", f"-j{CORES}"), _ninja_file, ()),
+        ("Snakemake", _snakemake(install), ("--quiet", "all", "--cores", str(CORES)), _snakefile, touch),
     )
     found = [
-        Peer(name, (program, *options), _version(program), rules)
-        for name, program, options, rules in candidates
+        Peer(name, (program, *options), _version(program), rules, accept)
+        for name, program, options, rules, accept in peers
         if program
     ]
-    names = {peer.name for peer in found}
-    return found, [f"{name} was not found on this machine." for name, *_ in candidates if name not in names]
+    return found, [f"{name} was not found on this machine." for name, program, *_ in peers if not program]
 
 
 def _snakemake(install: bool) -> str | None:
