@@ -100,6 +100,17 @@ def test_addresses(header: str, expected: list[tuple[str, str]]) -> None:
     assert [(one["name"], one["address"]) for one in mail.addresses(header)] == expected
 
 
+PIECES = ["Ann", "O'Brien", "é", "a@x.org", "<b@y.org>", "<a@b>", " ", ", ", ",", ".", "x.y", "=?utf-8?q?J=C3=BC?="]
+
+
+@settings(deadline=None, max_examples=400)
+@given(pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=8))
+def test_the_short_way_through_a_plain_list_leads_to_the_same(pieces: list[str]) -> None:
+    value = "".join(pieces)
+    if mail._PLAIN_LIST.fullmatch(value):
+        assert mail.plain_addresses(value) == mail.parsed_addresses(value)
+
+
 @pytest.mark.parametrize(
     ("value", "moment"),
     [
@@ -193,6 +204,12 @@ def test_headers_of_any_shape_are_read(text: str) -> None:
         (mail.mime_header, "=?utf-8?q?a?= " * 15_000),
         (mail.mime_text, "/w" * 2_000_000),
         (markup.html_text, "<div>" * 300_000),
+        (markup.html_text, "<a '" * 400_000),
+        (markup.html_text, "<!--" * 400_000),
+        (markup.html_text, "<script>" * 250_000),
+        (markup.html_text, "<" * 2_000_000),
+        (mail.addresses, "a " * 120_000 + "<"),
+        (mail.addresses, "a@b," * 60_000 + "("),
         (markup.html_text, "&#x" * 300_000),
         (dates.iso_date, "1" * 100_000),
     ],
