@@ -12,6 +12,7 @@ be judged by comparing keyword by keyword (combinators, conditions, patterns) co
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -91,6 +92,8 @@ class _Comparison:
                 taken = Step.ADDITION if new is True else breaking if new is False else Step.REVISION
                 yield Change(path, taken, f"{_word(old)} -> {_word(new)}")
             return
+        if old.get("$ref") != new.get("$ref"):
+            yield Change(f"{path}/$ref", Step.REVISION, "refers to another schema")
         yield from _type(old, new, path, breaking)
         yield from _values(old, new, path, breaking, own=path == "/properties/schema")
         yield from _required(old, new, path, breaking)
@@ -109,16 +112,20 @@ class _Comparison:
         before, after = old.get("properties", {}), new.get("properties", {})
         for name in sorted(before.keys() | after.keys()):
             place = f"{path}/properties/{name}"
-            there = always and name in old.get("required", [])
+            there = always and old.get("type") == "object" and name in old.get("required", [])
             if name in before and name in after:
                 yield from self.at(before[name], after[name], place, always=there)
             elif name in after:
-                closed = old.get("additionalProperties") is False
-                yield Change(place, Step.ADDITION if closed else Step.REVISION, "a new property")
-            elif new.get("additionalProperties") is False:
+                yield Change(place, Step.ADDITION if _is_closed(old) else Step.REVISION, "a new property")
+            elif _is_closed(new):
                 yield Change(place, Step.MODEL if there else Step.REVISION, "the property is gone, and forbidden")
             else:
-                yield Change(place, Step.ADDITION, "the property is not described any more")
+                loose = new.get("additionalProperties", True) is True
+                yield Change(place, Step.ADDITION if loose else Step.REVISION, "the property is not described any more")
+
+
+def _is_closed(schema: Schema) -> bool:
+    return schema.get("additionalProperties") is False and not schema.get("patternProperties")
 
 
 def _resolved(schema: Any, document: Schema) -> Any:
@@ -151,27 +158,30 @@ def _values(old: Schema, new: Schema, path: str, breaking: Step, *, own: bool) -
     before, after = _listed(old), _listed(new)
     if before == after or (own and "const" in old and "const" in new):  # a record's name of its schema follows it
         return
-    if after is None or (before is not None and all(value in after for value in before)):
+    if after is None or (before is not None and before <= after):
         taken = Step.ADDITION
-    elif before is None or any(value in after for value in before):
+    elif before is None or before & after:
         taken = Step.REVISION
     else:
         taken = breaking
-    yield Change(f"{path}/{'const' if 'const' in new else 'enum'}", taken, f"{_word(before)} -> {_word(after)}")
+    said = [", ".join(sorted(values)) if values is not None else "anything" for values in (before, after)]
+    yield Change(f"{path}/{'const' if 'const' in new else 'enum'}", taken, " -> ".join(said))
 
 
-def _listed(schema: Schema) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    values: list[Any] | None = schema.get("enum")
-    return values
+def _listed(schema: Schema) -> frozenset[str] | None:
+    """The values that are allowed, as JSON, for which true is not 1, but 1.0 is."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is None:
+        return None
+    whole = (int(value) if isinstance(value, float) and value.is_integer() else value for value in values)
+    return frozenset(json.dumps(value, sort_keys=True) for value in whole)
 
 
 def _required(old: Schema, new: Schema, path: str, breaking: Step) -> Iterator[Change]:
     before, after = set(old.get("required", [])), set(new.get("required", []))
-    closed, known = old.get("additionalProperties") is False, old.get("properties", {})
+    closed = _is_closed(old) and old.get("type") == "object"
     for name in sorted(after - before):
-        taken = breaking if closed and name not in known else Step.REVISION
+        taken = breaking if closed and name not in old.get("properties", {}) else Step.REVISION
         yield Change(f"{path}/required", taken, f"{name} is required")
     for name in sorted(before - after):
         yield Change(f"{path}/required", Step.ADDITION, f"{name} is not required any more")

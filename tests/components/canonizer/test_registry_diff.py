@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from lorchestra.components.canonizer.evolution import Step, changes, next_version, step
 from tests.components.canonizer.house import Registry, can
@@ -78,6 +81,44 @@ def changed(path: str, value: Any, base: dict[str, Any] = CLOSED) -> dict[str, A
 )
 def test_what_a_change_is(path: str, value: Any, expected: Step) -> None:
     assert step(changes(CLOSED, changed(path, value))) is expected
+
+
+SCALARS = st.sampled_from([None, True, False, 0, 1, 1.0, 3, 7, "", "a", "bb"])
+LEAVES = st.one_of(
+    st.booleans(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["string", "integer", "number", ["string", "null"], ["integer", "boolean"]]),
+            "enum": st.lists(SCALARS, min_size=1, max_size=3, unique_by=repr),
+            "minimum": st.integers(0, 7),
+            "maximum": st.integers(0, 7),
+            "maxLength": st.integers(0, 2),
+        },
+    ),
+)
+OBJECTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["object", ["object", "null"]])},
+    optional={
+        "properties": st.dictionaries(st.sampled_from("ab"), LEAVES),
+        "required": st.lists(st.sampled_from("abc"), unique=True),
+        "additionalProperties": LEAVES,
+    },
+)
+RECORDS = st.one_of(st.none(), st.dictionaries(st.sampled_from("abc"), SCALARS))
+
+
+@settings(deadline=None, max_examples=150)
+@given(OBJECTS, OBJECTS, st.lists(RECORDS, min_size=5, max_size=20))
+def test_the_verdict_is_true_of_records(old: dict[str, Any], new: dict[str, Any], records: list[Any]) -> None:
+    """After an addition each record that was valid still is; after a new model none is."""
+    before, after = Draft202012Validator(old), Draft202012Validator(new)
+    still = [after.is_valid(record) for record in records if before.is_valid(record)]
+    verdict = step(changes(old, new))
+    if verdict in (Step.NONE, Step.ADDITION):
+        assert all(still)
+    if verdict is Step.MODEL:
+        assert not any(still)
 
 
 def test_a_new_required_property_of_a_closed_schema_is_a_new_model() -> None:
