@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class Project:
         self.configure(text.replace(old, new))
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-        """Start one of our programs, or doit, in the project."""
+        """Start one of our programs, or doit, in the project, in a process group of its own."""
         return subprocess.Popen(
             [str(BIN / argv[0]), *argv[1:]],
             cwd=self.root,
@@ -70,13 +71,18 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             **options,
         )
 
     def run(self, *argv: str, status: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a program to its end and check its exit status (None: whatever it is)."""
         with self.start(*argv, **options) as child:
-            out, err = child.communicate(timeout=120)
+            try:
+                out, err = child.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                raise
         assert "Traceback" not in out + err, out + err
         assert status is None or child.returncode == status, f"exit {child.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(argv, child.returncode, out, err)

@@ -28,7 +28,7 @@ def test_killed_anywhere_and_started_again_gives_the_same(built: Project, tmp_pa
     began = time.monotonic()
     Project(tmp_path / "measured").run("doit")
     whole = time.monotonic() - began
-    with other.start("doit", start_new_session=True) as child:
+    with other.start("doit") as child:
         time.sleep(whole * fraction)
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
@@ -45,7 +45,7 @@ def test_killed_anywhere_and_started_again_gives_the_same(built: Project, tmp_pa
 def test_ctrl_c_ends_the_run_in_a_sentence_and_keeps_what_was_done(project: Project) -> None:
     project.edit("days: 2, records: 3, seed: 1", "days: 120, records: 30, seed: 1")
     project.run("doit", "extract")
-    with project.start("lorchestra", "run", "--stage", "canonize", start_new_session=True) as child:
+    with project.start("lorchestra", "run", "--stage", "canonize") as child:
         while not list((project.canonical).glob("lineage/*.json")):
             time.sleep(0.01)
         os.killpg(child.pid, signal.SIGINT)

@@ -19,6 +19,7 @@ from doit.loader import create_after
 from lorchestra.base import program
 from lorchestra.base.errors import Exit, Failure
 from lorchestra.config import STAGES
+from lorchestra.graph import offspring
 from lorchestra.graph.pipeline import Pipeline
 from lorchestra.graph.store import TaskStore
 
@@ -53,6 +54,7 @@ class Loader(DodoTaskLoader):
             if cmd.name in _WRITING:
                 pipeline.lock()
             if cmd.execute_tasks:
+                offspring.govern()
                 self._chain(cmd)
             tasks: list[Any] = super().load_tasks(cmd, pos_args)
         return tasks

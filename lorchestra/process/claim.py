@@ -7,6 +7,7 @@ that no second one starts beside it; the next run ends the orphan and takes over
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -45,6 +46,7 @@ def claim(path: Path) -> Iterator[Claim]:
     try:
         yield Claim(descriptor)
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing would not do where the program left a daemon that inherited it
         private.unlock(private.Lock(descriptor))
 
 

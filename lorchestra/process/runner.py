@@ -75,6 +75,7 @@ def run(
     began = time.monotonic()
     child = _start(argv, cwd, env, log, stdin, stdout, inherit)
     tail = _Tail(log, on_line) if on_line else None
+    _running.add(child)
     try:
         if on_start:
             on_start(child.pid)
@@ -82,12 +83,26 @@ def run(
     except BaseException:
         _stop(child)
         raise
+    finally:
+        _running.discard(child)
     if not ended:
         _stop(child)
     status = _reap(child)
     if tail:
         tail.read()
     return Finished(status, time.monotonic() - began, not ended, log, log.stat().st_size)
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def end_all() -> None:
+    """End the programs that `run` is waiting for: for a signal handler, after which the process ends too."""
+    for child in tuple(_running):
+        signal_group(child.pid, signal.SIGTERM)
+    for child in tuple(_running):
+        _ended(child, GRACE_SECONDS)
+        signal_group(child.pid, signal.SIGKILL)
 
 
 def code(finished: Finished, failed: Code = Code.COMPONENT_FAILED) -> Code | None:

@@ -140,7 +140,7 @@ def shared(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path)
     return _workers[key]
 
 
-def stop_all() -> None:
-    """End the workers of this process."""
+def stop_all(**how: float) -> None:
+    """End the workers of this process. `how` goes to `Worker.stop`."""
     while _workers:
-        _workers.popitem()[1].stop()
+        _workers.popitem()[1].stop(**how)

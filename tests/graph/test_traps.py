@@ -59,7 +59,7 @@ def test_a_partial_file_of_a_killed_writer_is_never_taken_for_the_target(built: 
 def test_what_was_done_before_a_kill_is_not_done_again(project: Project, number: signal.Signals) -> None:
     project.edit("days: 2, records: 3, seed: 1", "days: 40, records: 3, seed: 1")
     project.run("doit", "extract")
-    with project.start("doit", "canonize", start_new_session=True) as child:
+    with project.start("doit", "canonize") as child:
         done = project.canonical / "lineage"
         deadline = time.monotonic() + 60
         while not (done.is_dir() and len(list(done.glob("*.json"))) > 4) and time.monotonic() < deadline:

@@ -1,0 +1,45 @@
+"""doit's own processes (`-n`), made to end when they should: at a signal, and when their parent is gone.
+
+By itself such a process turns a signal into an exception wherever it happens to be, be it inside a queue's lock, and
+waits for ever for work from a parent that was killed, holding the pipeline's lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from lorchestra.base.errors import Exit
+from lorchestra.process import runner, worker
+
+_LOOK_EVERY = 0.5
+
+
+@functools.cache
+def govern() -> None:
+    """Have every process that is forked from this one end its programs and itself at a signal, or as an orphan."""
+    os.register_at_fork(after_in_child=_begin)
+
+
+def _begin() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    runner.end_all()
+    worker.stop_all(grace_seconds=0)
+    os._exit(Exit.INTERRUPTED)
