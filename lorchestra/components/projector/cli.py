@@ -16,7 +16,7 @@ import lorchestra
 from lorchestra.base import program
 
 NAME = "vector-projector"
-_VERBS = {
+VERBS = {
     "pull": "bring canonical files into the store",
     "get": "show an object by its id",
     "list": "list the objects of a type, newest first",
@@ -51,7 +51,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{NAME} {lorchestra.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     asked = next((word for word in argv if not word.startswith("-")), None)
-    for verb, summary in _VERBS.items():
+    for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary, allow_abbrev=False)
         sub.add_argument("--store", type=Path, metavar="DIR", help="the store's directory")
         sub.add_argument(
