@@ -78,7 +78,8 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     for name, source in state["sources"].items():
         seen = f"{source['last_success']}  {source['records']:,} records" if "last_success" in source else "never asked"
         yield f"extract    {name:<36} {seen}"
-    yield f"canonize   {canonical['up_to_date']:,} of {canonical['files']:,} files up to date, from {state['raw_files']:,} raw files"
+    fresh = f"{canonical['up_to_date']:,} of {canonical['files']:,} files up to date"
+    yield f"canonize   {fresh}, from {state['raw_files']:,} raw files"
     yield from _some("to make", [f"{name}: {'; '.join(reasons)}" for name, reasons in canonical["to_make"].items()])
     for reason, count in Counter(state["index"].values()).items():
         types = ", ".join(name for name, why in state["index"].items() if why == reason)
