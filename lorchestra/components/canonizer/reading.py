@@ -36,7 +36,7 @@ def parse(line: bytes) -> tuple[Any, bool]:
         raise Rejected(Stage.PARSE, Rule.TOO_DEEP)
     # Each key and each string has two quotes. Fewer of them in what was understood: a key stood there twice.
     quotes = orjson.dumps(document).count(b'"')
-    if (line.count(b'"') != quotes or b"\\u0022" in line) and _has_duplicate_key(line):
+    if (line.count(b'"') != quotes or (b"\\" in line and b"\\u0022" in line)) and _has_duplicate_key(line):
         raise Rejected(Stage.PARSE, Rule.DUPLICATE_KEY)
     # Only what has sixteen digits in a row can hold such an integer.
     return document, _SIXTEEN_DIGITS in line.translate(_AS_ZEROS) and _has_inexact_integer(line)

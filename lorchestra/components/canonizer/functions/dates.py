@@ -31,7 +31,7 @@ def _parsed(text: str) -> datetime | None:
     if _DIGITS.fullmatch(text) and len(text.lstrip("-")) > 8:
         return _EPOCH + timedelta(milliseconds=int(text))
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
+        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text) if len(text) > 26 else text)
     except ValueError:
         moment = _mail_date(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

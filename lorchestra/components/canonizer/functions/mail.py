@@ -112,7 +112,7 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
 
 
 def plain_addresses(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in a list that `_PLAIN_LIST` fits; what `parsed_addresses` gives, only sooner."""
+    """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `parsed_addresses` gives, sooner."""
     return [(" ".join(name.split()), address or bare) for name, address, bare in _PLAIN.findall(value)]
 
 
