@@ -100,7 +100,24 @@ def test_addresses(header: str, expected: list[tuple[str, str]]) -> None:
     assert [(one["name"], one["address"]) for one in mail.addresses(header)] == expected
 
 
-PIECES = ["Ann", "O'Brien", "é", "a@x.org", "<b@y.org>", "<a@b>", " ", ", ", ",", ".", "x.y", "=?utf-8?q?J=C3=BC?="]
+PIECES = [
+    '"Doe, J"',
+    '""',
+    '"',
+    '" a  b "',
+    "Ann",
+    "O'Brien",
+    "é",
+    "a@x.org",
+    "<b@y.org>",
+    "<a@b>",
+    " ",
+    ", ",
+    ",",
+    ".",
+    "x.y",
+    "=?utf-8?q?J=C3=BC?=",
+]
 
 
 @settings(deadline=None, max_examples=400)

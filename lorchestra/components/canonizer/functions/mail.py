@@ -17,9 +17,10 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]*)\?=")
 _BETWEEN_ENCODED = re.compile(r"(\?=)\s+(?==\?)")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
-# A list without quotes, comments, groups and escapes, as most are, needs no parser.
+# A list without comments, groups and escapes, as most are, needs no parser.
 _ATOM = r"[^\s<>@,;:()\"\\\[\]]++"
-_MAILBOX = rf"\s*+(?:((?:{_ATOM}\s++)*+)<({_ATOM}@{_ATOM})>|({_ATOM}@{_ATOM}))\s*+"
+_NAME = rf'(?:"([^"\\]*+)"\s*+|((?:{_ATOM}\s++)*+))'
+_MAILBOX = rf"\s*+(?:{_NAME}<({_ATOM}@{_ATOM})>|({_ATOM}@{_ATOM}))\s*+"
 _PLAIN = re.compile(_MAILBOX)
 _PLAIN_LIST = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*+")
 
@@ -113,7 +114,8 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
 
 def plain_addresses(value: str) -> list[tuple[str, str]]:
     """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `parsed_addresses` gives, sooner."""
-    return [(" ".join(name.split()), address or bare) for name, address, bare in _PLAIN.findall(value)]
+    found = _PLAIN.findall(value)
+    return [(quoted or " ".join(name.split()), address or bare) for quoted, name, address, bare in found]
 
 
 def parsed_addresses(value: str) -> list[tuple[str, str]]:
