@@ -31,17 +31,21 @@ def main() -> int:
     names = parser.parse_args().names or NAMES
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
-    sections = _sections(README.read_text() if README.exists() else "")
     for name in names:
         sys.stderr.write(f"{name}\n")
-        sections[name] = f"{_run(name)}\n{_machine()}\n"
-        README.write_text(_page(sections))
+        load = os.getloadavg()[2]
+        measured = _run(name)
+        if measured.returncode:
+            sys.stderr.write(f"{name} ended with status {measured.returncode}; its section stays as it was\n")
+            return measured.returncode
+        page = README.read_text() if README.exists() else ""
+        README.write_text(_page(_sections(page) | {name: f"{measured.stdout.strip()}\n\n{_machine(load)}\n"}))
     return 0
 
 
-def _run(name: str) -> str:
-    program = f"from benchmarks import {name}; {name}.main()"
-    return subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+def _run(name: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; from benchmarks import {name}\ntry: {name}.main()\nexcept KeyboardInterrupt: sys.exit(130)"
+    return subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.PIPE, text=True)
 
 
 def _page(sections: dict[str, str]) -> str:
@@ -51,15 +55,15 @@ def _page(sections: dict[str, str]) -> str:
 
 def _sections(page: str) -> dict[str, str]:
     parts = re.split(r"^<!-- ([a-z]+) -->\n", page, flags=re.MULTILINE)
-    return {name: text.rstrip("\n") + "\n" for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: text.strip() + "\n" for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def _machine() -> str:
+def _machine(load: float) -> str:
     model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     cores = len(os.sched_getaffinity(0))
     return (
         f"*{datetime.now(UTC):%Y-%m-%d}: {model[1] if model else platform.machine()}, {cores} cores, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, load before {os.getloadavg()[2]:.1f}*"
+        f"Linux {platform.release()}, Python {platform.python_version()}, load before {load:.1f}*"
     )
 
 

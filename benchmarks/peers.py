@@ -31,7 +31,8 @@ _REPLAY = """\
 # Stands in for `can` while a tree is filled: reads its input and prints what lorchestra made of the same.
 cat > /dev/null
 target=$(readlink /proc/$$/fd/1)
-exec cat "{made}/$(basename "$target" .tmp)"
+target=${{target##*/}}
+exec cat "{made}/${{target%.tmp}}"
 """
 
 

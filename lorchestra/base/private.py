@@ -51,6 +51,8 @@ def append_line(path: Path, line: bytes) -> None:
 
 def make_directory(path: Path) -> None:
     """A private directory and its missing parents. One that exists is left as it is: judging it is `phi`'s work."""
+    if os.path.isdir(path):  # the common case, once or more a task
+        return
     for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
         with contextlib.suppress(FileExistsError):
             os.mkdir(missing, DIRECTORY_MODE)
