@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,11 +74,14 @@ def source(path: Path) -> Source:
     name = names.parse_canonical(path.name)
     if name is None:
         raise Failure(Code.USAGE, "a file's name is not {type}-{date}.jsonl")
-    failure: Failure
     try:
-        return Source(path, name.stem, name.date, signature(os.stat(path)))
+        status = os.stat(path)
     except OSError as error:
         failure = from_os_error(error, path)
+    else:
+        if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
+            return Source(path, name.stem, name.date, signature(status))
+        failure = Failure(Code.PERMISSION, f"{path.name}: cannot be read, or is no regular file")
     raise failure
 
 
@@ -147,5 +151,5 @@ def _judge(source: Source, number: int, uri: str, judges: Judges) -> Judge:
     except Failure as failure:
         code = failure.code
     # The name of the schema comes from a record: it is not told.
-    what = "is not in the registry" if code is Code.SCHEMA_MISSING else "is not a valid one"
+    what = f"is not in {judges.root}" if code is Code.SCHEMA_MISSING else "is not a valid one"
     raise Failure(code, f"{source.name}: line {number}: the schema that its record names {what}")

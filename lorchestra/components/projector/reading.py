@@ -143,6 +143,7 @@ class Judges:
     """The schemas of a registry, each made ready once."""
 
     def __init__(self, schemas: iglu.SchemaRegistry) -> None:
+        self.root = schemas.root
         self._schemas = schemas
         self._made: dict[str, Judge] = {}
 

@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.components.projector.bench import CONTACT, EMAIL, SCHEMAS, Bench, contact, email
+from tests.components.projector.bench import CONTACT, EMAIL, PROGRAM, SCHEMAS, Bench, contact, email
 
 
 def counts(report: dict[str, Any], *names: str) -> list[int]:
@@ -290,6 +293,8 @@ def test_only_some_types_or_some_files(bench: Bench) -> None:
         (["email.jsonl"], 2),
         (["email-20251101.jsonl"], 2),
         (["--type", "../x"], 2),
+        (["--schemas", "/nowhere"], 2),
+        (["--prune", "email-20251101.jsonl"], 2),
         (["--no-such-flag"], 2),
     ],
 )
@@ -411,6 +416,46 @@ def test_a_file_that_grows_while_it_is_read_is_tried_later(bench: Bench) -> None
     with pytest.raises(Failure) as caught:
         list(lines)
     assert caught.value.code is Code.INPUT_CHANGED
+
+
+def test_what_cannot_be_read_stops_no_other_file_and_is_not_pruned(filled: Bench) -> None:
+    path = filled.input / "email-20251102.jsonl"
+    path.unlink()
+    os.mkfifo(path)
+    filled.canonical("email-20251103.jsonl", [email(50)])
+    ended, report = filled.try_pull("--prune")
+    assert ended.returncode == 5
+    assert "no regular file" in ended.stderr
+    assert counts(report, "inserted", "retired", "files_missing", "files_pruned") == [1, 0, 0, 0]
+    assert filled.registry("email")["holds"] is None
+
+
+def test_many_failures_are_told_in_a_few_lines_and_all_in_the_report(bench: Bench) -> None:
+    for day in range(1, 12):
+        bench.canonical(f"email-202511{day:02d}.jsonl", ["{"])
+    ended, report = bench.try_pull()
+    assert len(ended.stderr.splitlines()) < 15
+    assert "6 more files failed" in ended.stderr
+    assert len(report["failed"]) == 11
+
+
+def test_an_interrupted_pull_ends_with_130_and_loses_nothing(bench: Bench) -> None:
+    bench.canonical("contact-20251101.jsonl", map(contact, range(30_000)))
+    command = [
+        str(PROGRAM),
+        "pull",
+        *map(str, ("--store", bench.store, "--input", bench.input, "--schemas", bench.schemas)),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        while not (bench.store / "journal").exists():
+            assert child.poll() is None
+            time.sleep(0.005)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate()
+    assert child.returncode == 130
+    assert "interrupted" in stderr
+    assert bench.objects() == []
+    bench.ok("verify")
 
 
 def test_a_lost_database_is_not_filled_anew(filled: Bench) -> None:

@@ -20,6 +20,7 @@ from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.pull import FileFailure, Pull
 from lorchestra.components.projector.reading import Judges
 
+_MOST_TOLD = 5
 _ALWAYS = ("files", "files_unchanged", "records_in", "inserted")
 COUNTS = (
     "files", "files_unchanged", "files_missing", "files_pruned", "records_in", "inserted", "duplicates", "revised",
@@ -42,14 +43,19 @@ def run(options: argparse.Namespace) -> int:
     """Pull, report, and end with the status of the first failure."""
     began = time.monotonic()
     settings = config.resolve(options)
+    if not settings.schemas.is_dir():
+        raise Failure(Code.MISSING, f"{settings.schemas}: no schemas here", advice="Check --schemas.")
+    if options.files and options.prune:
+        raise Failure(Code.USAGE, "--prune is about a whole directory: name no FILE with it")
     sources, failures = _sources(options.input, options.files, options.type)
+    present = {source.name for source in sources} | {failed.file for failed in failures}
     store = Store(settings.store)
     with opening.for_writing(store, create=True, wait=options.wait) as opened:
         pull = Pull(store, opened.connection, Judges(iglu.SchemaRegistry(settings.schemas)), settings)
         stopped = _bring(pull, sources)
         failures += pull.failures
         if not (options.files or stopped):
-            pull.settle_missing({source.name for source in sources}, options.type, prune=options.prune)
+            pull.settle_missing(present, options.type, prune=options.prune)
         database.remember(opened.connection, "input", str(options.input.absolute()))
         unfinished = {source.type for source in sources} if stopped else {failed.type for failed in failures}
         registry.write(store, opened.connection, unfinished)
@@ -59,8 +65,12 @@ def run(options: argparse.Namespace) -> int:
     _tell(report)
     if stopped:
         raise stopped
-    for failed in failures:
+    for failed in failures[:_MOST_TOLD]:
         program.tell("vector-projector", failed.failure.what, failed.failure.advice)
+    if len(failures) > _MOST_TOLD:
+        program.tell(
+            "vector-projector", f"{len(failures) - _MOST_TOLD} more files failed", "See them with --report FILE."
+        )
     return failures[0].failure.exit if failures else Exit.OK
 
 

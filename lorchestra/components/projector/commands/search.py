@@ -19,7 +19,9 @@ _COLUMNS = ("id", "type", "time", "title", "snippet")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("words", nargs="+", metavar="WORDS", help='words, "phrases", begin*, -without; `-` reads stdin')
+    parser.add_argument(
+        "words", nargs="+", metavar="WORDS", help='words, "phrases", begin*; in quotes also -without; `-` reads stdin'
+    )
     parser.add_argument("--type", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
     parser.add_argument("--from", "--since", dest="since", type=output.day, metavar="DATE", help="from this day on")
     parser.add_argument("--to", "--until", dest="until", type=output.day, metavar="DATE", help="to this day, inclusive")
@@ -42,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
         results = _search(opened, wanted, options.seconds if options.rank else None)
     rows = [_row(result, options.format) for result in results]
     output.write(sys.stdout, _COLUMNS, rows, options.format)
+    if not rows:
+        sys.stderr.write("vector-projector: nothing found\n")
     return 0
 
 
