@@ -49,7 +49,7 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
     survey = opening.survey(path)
     if dry_run:
         return find(survey, stages, stale=stale), False
-    opening.lock(survey.config)
+    opening.lock(survey)
     found = find(survey, stages, stale=stale)
     if not found.paths:
         return found, False

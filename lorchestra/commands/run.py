@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra import phi
-from lorchestra.base import private
 from lorchestra.base.errors import Exit
 from lorchestra.graph import opening, quiet
 from lorchestra.graph.survey import Survey
@@ -29,16 +28,20 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
 
     Raises Failure where nothing could begin.
     """
+    gc.disable()  # tens of thousands of file statuses may be made, and none of them is garbage
     survey = opening.survey(path)
+    held = opening.lock(survey)
     if "extract" not in stages:
-        record = _quiet_run(survey, stages)
-        if record:
+        record = opening.new_run(survey.config)
+        if quiet.holds(survey, stages, record):
+            history.write(survey.config.log_directory, record)
             return record
+    gc.enable()
     # doit is imported only where there is something to do: it takes longer to start than the no-op as a whole.
     from lorchestra.graph.execute import execute
     from lorchestra.graph.pipeline import Pipeline
 
-    return execute(Pipeline(survey, verbose=verbose), stages)
+    return execute(Pipeline(survey, held=held, verbose=verbose), stages)
 
 
 def preview(path: Path, stages: Sequence[str]) -> list[Step]:
@@ -46,19 +49,6 @@ def preview(path: Path, stages: Sequence[str]) -> list[Step]:
     survey = opening.survey(path)
     phi.require(survey.config.phi_directories, survey.shelf, make=False)
     return list(_steps(survey, stages))
-
-
-def _quiet_run(survey: Survey, stages: Sequence[str]) -> RunRecord | None:
-    held = opening.lock(survey.config)
-    gc.disable()  # tens of thousands of file statuses are about to be made, and none of them is garbage
-    phi.require((), survey.shelf)
-    record = opening.new_run(survey.config)
-    if not quiet.holds(survey, stages, record):
-        private.unlock(held)
-        gc.enable()
-        return None
-    history.write(survey.config.log_directory, record)
-    return record
 
 
 def _steps(survey: Survey, stages: Sequence[str]) -> Iterator[Step]:

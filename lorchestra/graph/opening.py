@@ -39,12 +39,13 @@ def found_good(survey: Survey) -> None:
     survey.store.write_note(_JUDGED, survey.config.sha256)
 
 
-def lock(config: Config) -> Lock:
-    """Check the directories, take the pipeline's lock, remove what killed writers left.
+def lock(survey: Survey) -> Lock:
+    """Check the directories and the files in them, take the pipeline's lock, remove what killed writers left.
 
-    Raises Failure(INSECURE | PERMISSION | BUSY); nothing has been touched then. The lock is held until it is given
-    back, or the process ends.
+    Raises Failure(INSECURE | PERMISSION | BUSY); nothing has been touched then. The lock is held until the process
+    ends.
     """
+    config = survey.config
     phi.require(config.phi_directories)
     private.make_directory(config.log_directory)
     held = private.lock(config.work_directory / "lock")
@@ -52,6 +53,7 @@ def lock(config: Config) -> Lock:
     for directory in (canonical, canonical / "rejects", canonical / "lineage", config.log_directory):
         if directory.is_dir():
             private.sweep(directory)
+    phi.require((), survey.shelf)
     return held
 
 

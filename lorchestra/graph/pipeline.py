@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from lorchestra import phi
-from lorchestra.base import private
 from lorchestra.base.errors import Code
 from lorchestra.base.logs import Log
+from lorchestra.base.private import Lock
 from lorchestra.config import STAGES
 from lorchestra.graph import actions, opening, quiet, uptodate
 from lorchestra.graph.cleaning import Cleaner
@@ -27,13 +27,14 @@ Task = dict[str, Any]
 class Pipeline:
     """One pipeline.yaml as tasks. The four public generators are doit's task creators; doit calls each once."""
 
-    def __init__(self, survey: Survey, *, output: TextIO | None = None, verbose: bool = False) -> None:
+    def __init__(self, survey: Survey, *, held: Lock | None = None, verbose: bool = False) -> None:
+        """`held` is the lock, where the caller has already taken it."""
         self.config, self.survey = survey.config, survey
         self.run = opening.new_run(self.config)
         self.log = Log(self.config.log_directory, self.run.run_id, self.config.log_level)
-        self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, output=output, verbose=verbose)
+        self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, verbose=verbose)
         self._before: str | None = None
-        self._held: private.Lock | None = None
+        self._held = held
 
     @classmethod
     def load(cls, path: str | Path) -> Pipeline:
@@ -117,12 +118,13 @@ class Pipeline:
 
     def lock(self) -> None:
         """Make sure that nobody else reads or runs: see `opening.lock`."""
-        self._held = opening.lock(self.config)
+        self._held = self._held or opening.lock(self.survey)
 
     def _look(self) -> None:
         """Take the snapshot that the run works from, and see that nobody else can read the files in it."""
-        self.survey = Survey(self.config, self.survey.store)
-        phi.require((), self.survey.shelf)
+        if "extract" in self.run.stages:
+            self.survey = Survey(self.config, self.survey.store)
+            phi.require((), self.survey.shelf)
         self.run.unmatched, self.run.unnamed = len(self.survey.plan.unmatched), self.survey.plan.unnamed
         for name in self.survey.plan.unmatched:
             self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)

@@ -15,17 +15,14 @@ DATA_STAGES = ("canonize", "index")
 
 
 def note(survey: Survey, run: RunRecord, before: str) -> None:
-    """Leave the note of a run for each data stage without a failure; take it away for the others."""
-    if survey.ahead() != before:
-        before = ""
+    """Leave the note of each data stage that was part of a run; take both away where something failed or moved."""
+    sound = run.status == "SUCCESS" and survey.ahead() == before
     for stage in DATA_STAGES:
-        record = run.stages.get(stage)
-        if record is None or not before or record.failures or run.interrupted or _waiting(survey, stage):
+        if not sound or (stage == "index" and any(survey.index_reasons().values())):
             survey.store.write_note(stage, None)
-        else:
-            survey.store.write_note(
-                stage, [before, survey.made(stage), record.built + record.up_to_date, run.unmatched, run.unnamed]
-            )
+        elif stage in run.stages:
+            done = run.stages[stage].built + run.stages[stage].up_to_date
+            survey.store.write_note(stage, [before, survey.made(stage), done, run.unmatched, run.unnamed])
 
 
 def holds(survey: Survey, stages: Iterable[str], run: RunRecord) -> bool:
@@ -39,7 +36,3 @@ def holds(survey: Survey, stages: Iterable[str], run: RunRecord) -> bool:
         run.stage(stage).up_to_date, run.stage(stage).unchanged = noted[2], True
         run.unmatched, run.unnamed = noted[3:]
     return True
-
-
-def _waiting(survey: Survey, stage: str) -> bool:
-    return stage == "index" and any(survey.index_reasons().values())

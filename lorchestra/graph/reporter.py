@@ -33,7 +33,6 @@ class Reporter:
         remembered: Callable[[str], Mapping[str, Any]],
         finish: Callable[[], None],
         *,
-        output: TextIO | None = None,
         verbose: bool = False,
     ) -> None:
         """`remembered` gives the values that a task returned when it last ran; `finish` is called when all is done."""
@@ -41,7 +40,7 @@ class Reporter:
         self._log = log
         self._remembered = remembered
         self._finish = finish
-        self._output = output or sys.stdout
+        self._output: TextIO = sys.stdout
         self._verbose = verbose
         self._reasons: dict[str, str] = {}
         self._skipped: dict[str, int] = {}

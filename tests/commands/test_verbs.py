@@ -153,3 +153,31 @@ def test_fail_fast_stops_at_the_first_failure(project: Project) -> None:
     (project.raw / "contacts-dataverse-20251110.jsonl").write_text("no\n")
     project.run("lorchestra", "run", "--stage", "canonize", status=3)
     assert not list(project.canonical.glob("email*"))
+
+
+def test_a_no_op_needs_no_index(project: Project) -> None:
+    project.run("doit", "extract", "canonize")
+    told = project.run("lorchestra", "run", "--stage", "canonize").stdout
+    assert "phi" not in told
+    assert "index" in project.run("lorchestra", "run", "--stage", "index").stdout
+    assert len(project.objects()) == 14
+
+
+def test_after_a_failure_nothing_is_taken_for_quiet(built: Project) -> None:
+    built.run("lorchestra", "run", "--stage", "index")
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    content = raw.read_bytes()
+    raw.write_bytes(b"no\n")
+    for _ in range(2):
+        built.run("lorchestra", "run", "--stage", "canonize", status=3)
+        built.run("lorchestra", "run", "--stage", "index", status=3)
+    raw.write_bytes(content)
+    built.run("lorchestra", "run", "--stage", "index")
+
+
+def test_files_that_others_can_read_are_refused_before_a_source_is_asked(built: Project) -> None:
+    (built.canonical / "email-20251110.jsonl").chmod(0o644)
+    refused = built.run("lorchestra", "run", status=5)
+    assert refused.stdout == ""
+    assert "chmod" in refused.stderr
+    assert built.run("doit", "extract", status=3).stdout == ""
