@@ -179,8 +179,8 @@ def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured
     yield table(["", *names], list(_rows(size, names, measured)))
     yield (
         f"lorchestra was built once from nothing to {size.days:,} canonical files; the others only to {size.part} "
-        f"(rounds: {size.builds}), and their line for {size.days:,} is that, times {size.days / size.part:.4g}. For the "
-        "lines above that, their trees were filled with what lorchestra had made. make and ninja have every rule "
+        f"(rounds: {size.builds}), and their line for {size.days:,} is that, times {size.days / size.part:.4g}. For "
+        "the lines above that, their trees were filled with what lorchestra had made. make and ninja have every rule "
         "written out, the fastest that they can be given: they would not notice a raw file of a new name. lorchestra "
         "and Snakemake look.\n"
     )
