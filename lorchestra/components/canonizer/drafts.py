@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from lorchestra.base import private
-from lorchestra.base.errors import Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.canonizer.lineage import Digest
 
 
@@ -23,6 +24,8 @@ class Draft:
         self._optional = optional
         self._temporary = private.temporary_name(path)
         with _told(path):
+            if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+                raise Failure(Code.USAGE, f"{path}: not a regular file, and nothing else is replaced")
             private.make_directory(path.parent)
             self._temporary.unlink(missing_ok=True)
             self._file: BinaryIO = private.create(self._temporary)

@@ -181,7 +181,10 @@ class Pool:
 
     def _idle(self) -> Worker:
         worker = self._any_idle()
-        if worker.key != self._identity["key"] and self._prepared(worker) != self._identity:
+        known = worker.key == self._identity["key"]
+        if not known and (prepared := self._prepared(worker)) != self._identity:
+            if prepared is None:
+                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.meta}: a worker broke down before it began")
             raise Failure(Code.INPUT_CHANGED, f"{self._order.meta}: the transform changed while it ran")
         return worker
 

@@ -227,6 +227,8 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
         (("note/raw_to_note_v1", "--output", "x", "--rejects", "x"), 2, "different files"),
         (("note/raw_to_note_v1", "--schemas", "nowhere"), 4, "is not in nowhere"),
         (("note/raw_to_note_v1", "--unknown"), 2, "--unknown"),
+        (("note/raw_to_note_v1", "--output", "/dev/stdout"), 2, "/dev/stdout: not a regular file"),
+        (("note/raw_to_note_v1", "--report", "registry"), 2, "registry: not a regular file"),
     ],
 )
 def test_a_users_mistake_is_told_in_a_sentence(

@@ -20,7 +20,6 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import chunks
 from lorchestra.components.canonizer.arguments import add_transform, count, meta_path
@@ -64,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         seconds = round(time.monotonic() - started, 3)
         report = {**tally.report(), **prepared, "duration_seconds": seconds}
         del report["key"]
-        private.write(arguments.report, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+        with drafting(arguments.report) as drafts:
+            drafts[0].write(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+            publish(drafts)
     _summarize(tally)
     return 0
 
