@@ -41,6 +41,14 @@ def test_a_claim_is_free_again_when_it_is_left(tmp_path: Path) -> None:
             pass
 
 
+def test_a_daemon_that_a_program_leaves_does_not_keep_the_claim(tmp_path: Path) -> None:
+    with claim(tmp_path / "source.lock") as held:
+        daemon = subprocess.Popen(["sleep", "60"], pass_fds=[held.descriptor], start_new_session=True)
+    with claim(tmp_path / "source.lock"):
+        daemon.kill()
+        daemon.wait()
+
+
 def test_a_second_claim_is_refused_while_the_first_run_lives(tmp_path: Path) -> None:
     owner = start_owner(tmp_path, "")
     with pytest.raises(Failure, match="source: another run") as caught, claim(tmp_path / "source.lock"):

@@ -396,7 +396,8 @@ def test_an_inbox_must_be_there_and_closed_to_others(house: House) -> None:
     path, source = inbox(house)
     path.chmod(0o755)
     result = house.ask(source)
-    assert (result.code, result.what) == (Code.INSECURE, f"{path}: the inbox is open to others")
+    assert result.code is Code.INSECURE
+    assert result.what == f"{path}: the inbox is open to others. Run: chmod 700 {path}"
     path.rmdir()
     assert house.ask(source).code is Code.MISSING
 

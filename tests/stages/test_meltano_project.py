@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import stat
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +162,28 @@ def test_what_was_installed_later_is_used(tmp_path: Path) -> None:
         assert (system / "extractors").readlink() == plugins
     moved = (tmp_path / "project").rename(tmp_path / "moved")
     assert (meltano_system.prepare(own, moved) / "extractors").is_dir()
+
+
+def test_bookmarks_are_copied_from_the_project_once_and_can_be_dated(tmp_path: Path) -> None:
+    own, database = tmp_path / "own", tmp_path / "project" / ".meltano" / "meltano.db"
+    source = Source("gmail-messages-acct1", "meltano", {})
+    assert meltano_system.bookmark(source, own) is None
+    database.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table runs (payload_flags, ended_at, last_heartbeat_at, started_at)")
+        connection.execute("insert into runs values (1, null, '2025-11-12 10:30:45.5', '2025-11-12 10:30:00')")
+        connection.execute("insert into runs values (0, '2025-11-13 10:30:00', null, '2025-11-13 10:00:00')")
+        connection.commit()
+    system = meltano_system.prepare(own, tmp_path / "project")
+    assert meltano_system.bookmark(source, own) == datetime(2025, 11, 12, 10, 30, 45, 500_000, UTC)
+    assert stat.S_IMODE((system / "meltano.db").stat().st_mode) == 0o600
+    database.write_bytes(b"no database" * 1000)
+    meltano_system.prepare(own, tmp_path / "project")
+    (system / "meltano.db").unlink()
+    with pytest.raises(Failure, match="cannot be read as Meltano's database") as caught:
+        meltano_system.prepare(own, tmp_path / "project")
+    assert caught.value.__context__ is None
+    assert list(system.iterdir()) == []
 
 
 def test_no_more_extractors_of_a_project_are_at_work_than_allowed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import filecmp
 import fnmatch
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -58,7 +59,7 @@ def _check(inbox: Path) -> None:
         raise Failure(Code.MISSING, f"{inbox}: no such inbox directory")
     status = inbox.stat()
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise Failure(Code.INSECURE, f"{inbox}: the inbox is open to others", advice=f"Run: chmod 700 {inbox}")
+        raise Failure(Code.INSECURE, f"{inbox}: the inbox is open to others. Run: chmod 700 {shlex.quote(str(inbox))}")
 
 
 def _rests(identity: Identity) -> bool:

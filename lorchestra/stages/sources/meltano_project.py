@@ -129,7 +129,8 @@ def _load(path: Path) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return value
     except OSError as error:
-        failure = from_os_error(error, path)
+        told = from_os_error(error, path)
+        failure = Failure(told.code, told.what, advice="Check repo_path: it names the directory of a Meltano project.")
     except yaml.MarkedYAMLError as error:  # its text quotes the file, where passwords may stand
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         failure = Failure(Code.CONFIG, f"{path}:{line}: not YAML")
