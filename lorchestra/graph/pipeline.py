@@ -142,8 +142,6 @@ class Pipeline:
         """Record the run, and what would make the next one a no-op."""
         self._check_extraction()
         history.write(self.config.log_directory, self.run)
-        level = "INFO" if self.run.status == "SUCCESS" else "ERROR"
-        self.log.event("run_finished", level=level, status=self.run.status)
         if self._before:
             quiet.note(Survey(self.config, self.survey.store), self.run, self._before)
         opening.found_good(self.survey)

@@ -68,6 +68,7 @@ class Reporter:
         stage = self._stage(task.name)
         if stage and stage.began is None:
             stage.began = time.monotonic()
+            self._log.event("stage_started", stage.name)
 
     def add_success(self, task: Any) -> None:
         """A task has ended well."""
@@ -139,6 +140,20 @@ class Reporter:
             if count > _SHOWN and not self._verbose:
                 self._write(f"-- {name}: and {count - _SHOWN} more that are up to date\n")
         self._finish()
+        for stage in self._run.stages.values():
+            self._log.event(
+                "stage_finished",
+                stage.name,
+                "ERROR" if stage.failures else "INFO",
+                status=stage.status,
+                duration_seconds=stage.duration_seconds,
+                built=stage.built,
+                up_to_date=stage.up_to_date,
+                failed=len(stage.failures),
+                counts=stage.counts,
+            )
+        level = "INFO" if self._run.status == "SUCCESS" else "ERROR"
+        self._log.event("run_finished", level=level, status=self._run.status)
         self._write(summary(self._run))
 
     def _account(self, stage: StageRecord, task: Any, values: Mapping[str, Any]) -> None:
