@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
@@ -45,7 +46,15 @@ def meta_path(arguments: argparse.Namespace) -> Path:
 
 def count(text: str) -> int:
     """A whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+def as_text(path: Path) -> str:
+    """A path as messages and files hold it. Raises Failure(USAGE) where its bytes are no text."""
+    try:
+        return os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        pass
+    raise Failure(Code.USAGE, "a path to a transform or to schemas is not UTF-8")

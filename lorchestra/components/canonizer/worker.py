@@ -89,7 +89,8 @@ def _allow_time() -> None:
 
 
 def _isolate() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for everybodys in (signal.SIGINT, signal.SIGHUP):  # the parent decides what they mean
+        signal.signal(everybodys, signal.SIG_IGN)
     for ending in (signal.SIGTERM, signal.SIGPROF):
         signal.signal(ending, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_RDWR)

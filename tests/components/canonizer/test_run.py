@@ -111,6 +111,14 @@ def test_no_skip_invalid_ends_at_the_first_rejected_record(meta: Path) -> None:
     assert b"line 2 is refused by schema_in:required at /required" in done.stderr
 
 
+def test_a_file_may_have_any_name(meta: Path, tmp_path: Path) -> None:
+    source, rejects = os.fsdecode(bytes(tmp_path) + b"/odd\n\xff name.jsonl"), tmp_path / "rejects.jsonl"
+    Path(source).write_bytes(MIXED)
+    done = can("transform", "run", "--meta", meta, "--input", source, "--rejects", rejects)
+    assert done.returncode == 0
+    assert {row["input"] for row in rows(rejects.read_bytes())} == {"odd\n\ufffd name.jsonl"}
+
+
 def test_limit_takes_the_first_records(meta: Path) -> None:
     done = can("transform", "run", "--meta", meta, "--limit", "3", stdin=b"\n" + numbered(10))
     assert [row["id"] for row in rows(done.stdout)] == ["0", "1", "2"]
@@ -223,7 +231,8 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
         (("note/raw_to_note_v1", "--input", "nowhere.jsonl"), 2, "nowhere.jsonl: no such file"),
         (("note/raw_to_note_v1", "--input", "/"), 2, "/: is a directory"),
         (("note/raw_to_note_v1", "--engine", "perl"), 2, "there is no such engine"),
-        (("note/raw_to_note_v1", "--jobs", "0"), 2, "--jobs"),
+        (("note/raw_to_note_v1", "--jobs", "0"), 2, "argument --jobs: must be a whole number from 1"),
+        (("--meta", b"\xff.meta.yaml"), 2, "is not UTF-8"),
         (("note/raw_to_note_v1", "--output", "x", "--rejects", "x"), 2, "different files"),
         (("note/raw_to_note_v1", "--schemas", "nowhere"), 4, "is not in nowhere"),
         (("note/raw_to_note_v1", "--unknown"), 2, "--unknown"),
@@ -232,7 +241,7 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
     ],
 )
 def test_a_users_mistake_is_told_in_a_sentence(
-    arguments: tuple[str, ...], status: int, told: str, meta: Path, registry: Registry, tmp_path: Path
+    arguments: tuple[str | bytes, ...], status: int, told: str, meta: Path, registry: Registry, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [CAN, "transform", "run", "--registry", registry.root, *arguments],

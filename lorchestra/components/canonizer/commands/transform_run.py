@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import add_transform, count, meta_path
+from lorchestra.components.canonizer.arguments import add_transform, as_text, count, meta_path
 from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally, Write
 from lorchestra.components.canonizer.drafts import Draft, drafting, publish
 from lorchestra.components.canonizer.frames import Order, write_all
@@ -55,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Canonize; the status is 0 also where records were rejected, unless more were than are allowed."""
     started = time.monotonic()
     _check(arguments)
-    schemas = str(arguments.schemas) if arguments.schemas else None
+    schemas = as_text(arguments.schemas) if arguments.schemas else None
     with contextlib.closing(Pool(max(arguments.jobs, 1))) as pool:
-        prepared = pool.prepare(Order(str(meta_path(arguments)), schemas, arguments.engine))
+        prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine))
         tally = _canonize(arguments, pool)
     if arguments.report:
         seconds = round(time.monotonic() - started, 3)
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _canonize(arguments: argparse.Namespace, pool: Pool) -> Tally:
     policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
-    name = arguments.input.name if arguments.input else "stdin"
+    name = os.fsencode(arguments.input.name).decode(errors="replace") if arguments.input else "stdin"
     with contextlib.ExitStack() as files:
         source = files.enter_context(chunks.opened(str(arguments.input))) if arguments.input else 0
         paths = [path for path in (arguments.rejects, arguments.output) if path]
