@@ -28,7 +28,7 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
 
     Raises Failure where nothing could begin.
     """
-    gc.disable()  # tens of thousands of file statuses may be made, and none of them is garbage
+    gc.set_threshold(1_000_000)  # tens of thousands of small objects are about to be made, and none of them is garbage
     survey = opening.survey(path)
     held = opening.lock(survey)
     if "extract" not in stages:
@@ -36,7 +36,6 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
         if quiet.holds(survey, stages, record):
             history.write(survey.config.log_directory, record)
             return record
-    gc.enable()
     # doit is imported only where there is something to do: it takes longer to start than the no-op as a whole.
     from lorchestra.graph.execute import execute
     from lorchestra.graph.pipeline import Pipeline

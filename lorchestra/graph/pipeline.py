@@ -87,15 +87,17 @@ class Pipeline:
         canonize = self.config.canonize
         how = Canonizer(canonize.command, self.config.work_directory, canonize.retry, canonize.timeout_seconds)
         self._look()
+        registry = {name: [str(file) for file in made.files] for name, made in self.survey.transforms.items()}
         for target in self.survey.plan.targets:
-            files = [self.config.extract.output_dir / name for name, _ in target.inputs]
-            used = {file for i in target.inputs for file in self.survey.transforms[i.transform].files}
+            job = self.survey.job(target)
+            files = [entry["path"] for entry in job["inputs"]]
+            used = {file for i in target.inputs for file in registry[i.transform]}
             yield {
                 "name": target.name,
                 "doc": f"from {len(files)} raw file{'' if len(files) == 1 else 's'}",
-                "actions": [(actions.canonize, [self.survey.job(target), how])],
-                "file_dep": [str(path) for path in (*files, *sorted(used))],
-                "targets": [str(canonize.output_dir / target.file)],
+                "actions": [(actions.canonize, [job, how])],
+                "file_dep": [*files, *sorted(used)],
+                "targets": [job["output"]],
                 "uptodate": [uptodate.Fresh(self.survey, target, self.reporter.tell)],
                 "clean": [(self.cleaner, [target.name])],
             }

@@ -117,17 +117,18 @@ class Survey:
     def job(self, target: Target) -> dict[str, Any]:
         """The canonizer's job for a target (docs/contracts.md)."""
         canonize = self.config.canonize
+        raw, canonical = str(self.config.extract.output_dir), str(canonize.output_dir)  # Path is slow for thousands
         return {
             "op": "canonize",
             "id": target.name,
             "inputs": [
-                {"path": str(self.config.extract.output_dir / name), "meta": str(self.transforms[transform].meta)}
+                {"path": os.path.join(raw, name), "meta": str(self.transforms[transform].meta)}
                 for name, transform in target.inputs
             ],
             "schemas": str(canonize.schemas),
-            "output": str(canonize.output_dir / target.file),
-            "rejects": str(canonize.output_dir / "rejects" / target.file),
-            "lineage": str(canonize.output_dir / "lineage" / target.lineage),
+            "output": os.path.join(canonical, target.file),
+            "rejects": os.path.join(canonical, "rejects", target.file),
+            "lineage": os.path.join(canonical, "lineage", target.lineage),
             "skip_invalid": canonize.skip_invalid,
             "require_checksums": canonize.require_checksums,
             "max_rejects": canonize.max_rejects,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,14 @@ from lorchestra.plan import Target
 
 Tell = Callable[[str, str], None]
 """Gets a task's name and why it runs."""
+
+
+class _Check:
+    """An up-to-date check of a task. doit wants to know its parameters; to find them out anew for each is slow."""
+
+    __signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("task", "values")]
+    )
 
 
 class Receipts:
@@ -37,7 +46,7 @@ class Receipts:
         """Nothing is to be remembered."""
 
 
-class Fresh:
+class Fresh(_Check):
     """Whether a canonical file is what it would be if it were made now."""
 
     def __init__(self, survey: Survey, target: Target, tell: Tell) -> None:
@@ -56,7 +65,7 @@ class Fresh:
         return "; ".join(self._survey.verdict(self._target).reasons) or "as its receipt says"
 
 
-class Held:
+class Held(_Check):
     """Whether the store says that it holds exactly the canonical files of a type as they lie there."""
 
     def __init__(self, survey: Survey, type_: str, tell: Tell) -> None:
@@ -74,7 +83,7 @@ class Held:
         return self._survey.index_reasons().get(self._type) or "held by the store"
 
 
-class Always:
+class Always(_Check):
     """A task that runs each time that it is part of a run, and why."""
 
     def __init__(self, reason: str, tell: Tell) -> None:
