@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -73,15 +74,18 @@ def run(
     where it cannot be started.
     """
     began = time.monotonic()
-    child = _start(argv, cwd, env, log, stdin, stdout, inherit)
     tail = _Tail(log, on_line) if on_line else None
-    _running.add(child)
+    child: subprocess.Popen[bytes] | None = None
     try:
-        if on_start:
-            on_start(child.pid)
+        with _undisturbed():
+            child = _start(argv, cwd, env, log, stdin, stdout, inherit)
+            _running.add(child)
+            if on_start:
+                on_start(child.pid)
         ended = _ended(child, timeout_seconds, tail)
     except BaseException:
-        _stop(child)
+        if child:
+            _stop(child)
         raise
     finally:
         _running.discard(child)
@@ -171,6 +175,25 @@ def _start(
         if error.filename == argv[0] and failure.code != Code.PERMISSION:
             failure = Failure(Code.COMPONENT_MISSING, f"{argv[0]}: cannot be started")
     raise failure
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put interrupts off until the block ends: one that came while a program starts would lose sight of it."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if threading.current_thread() is not threading.main_thread():
+        handlers = {}
+    caught = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in caught:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+        for earliest in came[:1]:
+            signal.raise_signal(earliest)
 
 
 def _new(path: Path) -> IO[bytes]:

@@ -29,7 +29,7 @@ with claim(tmp / "source.lock") as held:
 def start_owner(tmp_path: Path, script: str) -> subprocess.Popen[bytes]:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path), f"{script} echo $$ > pid; sleep 60 & wait"])
     deadline = time.monotonic() + 10
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+    while not (tmp_path / "pid").exists() or (tmp_path / "source.lock").read_text().split()[-1] == "0":
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return owner

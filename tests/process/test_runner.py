@@ -184,6 +184,15 @@ def test_our_own_end_is_the_end_of_every_child(tmp_path: Path, number: signal.Si
     assert gone(child)
 
 
+def test_an_interrupt_while_a_program_starts_does_not_lose_sight_of_it(tmp_path: Path) -> None:
+    """The program itself sends the interrupt, as its first act."""
+    script = f"kill -INT {os.getpid()}; echo $$ > pid; sleep 60"
+    for _ in range(10):
+        with pytest.raises(KeyboardInterrupt):
+            shell(tmp_path, script, on_start=lambda _group: time.sleep(0.05))
+        assert gone(int((tmp_path / "pid").read_text()))
+
+
 def test_a_second_interrupt_does_not_wait_for_the_grace(tmp_path: Path) -> None:
     parent, child = start_parent(tmp_path, "")
     parent.send_signal(signal.SIGINT)
