@@ -122,7 +122,11 @@ class Survey:
             "op": "canonize",
             "id": target.name,
             "inputs": [
-                {"path": os.path.join(raw, name), "meta": str(self.transforms[transform].meta)}
+                {
+                    "path": os.path.join(raw, name),
+                    "meta": str(self.transforms[transform].meta),
+                    "transform": transform,
+                }
                 for name, transform in target.inputs
             ],
             "schemas": str(canonize.schemas),
@@ -153,7 +157,7 @@ class Survey:
     def ahead(self) -> str:
         """A digest of all that the data stages work from: raw files, configuration, registry, programs."""
         config = self.config
-        executables = [programs.identity(programs.find(stage.command[0])) for stage in (config.canonize, config.index)]
+        executables = [programs.identity(stage.command) for stage in (config.canonize, config.index)]
         roots = dict.fromkeys((config.canonize.registry, config.canonize.schemas))
         return _digest([config.sha256, __version__, *executables, *sorted(_identities(roots)), *_lines(self.shelf.raw)])
 
@@ -172,11 +176,11 @@ class Survey:
 
     def _canonizer_version(self) -> str:
         """Asked of the program once, then remembered until it or its environment changes."""
-        executable = programs.find(self.config.canonize.command[0])
+        command = self.config.canonize.command
         known = self.store.note("canonizer")
-        moved = programs.identity(executable)
+        moved = programs.identity(command)
         if not isinstance(known, list) or known[0] != moved:
-            known = [moved, programs.version(executable)]
+            known = [moved, programs.version(command)]
             self.store.write_note("canonizer", known)
         return str(known[1])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,16 +30,30 @@ def find(program: str) -> Path:
     return Path(found)
 
 
-def identity(executable: Path) -> str:
-    """A text that moves when a program, or what is installed in its virtual environment, may have changed."""
-    places = [executable, *sorted(executable.parent.parent.glob("lib/python*/site-packages"))]
+def identity(command: Sequence[str]) -> str:
+    """A text that moves when a program, its script, or what is installed in its environment may have changed.
+
+    Raises Failure(COMPONENT_MISSING).
+    """
+    executable, *scripts = _files(command)
+    places = [executable, *scripts, *sorted(executable.parent.parent.glob("lib/python*/site-packages"))]
     return ";".join(f"{place}:{place.stat().st_mtime_ns}" for place in places)
 
 
-def version(executable: Path) -> str:
-    """What `PROGRAM --version` prints; empty where it does not answer."""
-    status, output = answer([str(executable), "--version"])
-    return "" if status else output.strip()
+def version(command: Sequence[str]) -> str:
+    """What a command answers to `--version`, and the digests of the scripts that it names.
+
+    Raises Failure(COMPONENT_MISSING).
+    """
+    files = _files(command)
+    status, output = answer([*map(str, files), "--version"])
+    digests = (hashlib.sha256(script.read_bytes()).hexdigest()[:12] for script in files[1:])
+    return " ".join(("" if status else output.strip(), *digests)).strip()
+
+
+def _files(command: Sequence[str]) -> list[Path]:
+    """The executable and the scripts that follow it, as in `python3 canonizer.py`."""
+    return [find(command[0]), *itertools.takewhile(Path.is_file, map(Path, command[1:]))]
 
 
 def answer(argv: Sequence[str], *, timeout_seconds: float = 60) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Stage 2: raw extracts through their transforms into one canonical file.
 
-The canonizer is kept alive from job to job (`can serve`, docs/contracts.md), one in each of our own processes.
+The canonizer is kept alive from job to job (`can serve`, docs/contracts.md), one in each of our own processes. A filter
+can stand in for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lorchestra.config import Retry
 from lorchestra.process import programs, worker
 from lorchestra.process.retry import retry
 from lorchestra.process.runner import environment
+from lorchestra.stages import filters
 
 COUNTS = ("records_in", "records_out", "rejected", "dropped")
 
@@ -52,6 +54,8 @@ def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float],
 
 def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Outcome:
     try:
+        if filters.is_filter(how.command):
+            return Outcome(filters.canonize(job, how.command, how.work_directory, how.timeout_seconds))
         answer = _worker(how).call(job, how.timeout_seconds)
     except Failure as failure:
         return Outcome({}, failure.code, failure.what)

@@ -45,12 +45,12 @@ def test_a_file_that_cannot_be_executed_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_version_is_what_the_program_says() -> None:
-    assert programs.version(programs.find("can")).startswith("can ")
+    assert programs.version(["can"]).startswith("can ")
 
 
 @pytest.mark.parametrize("text", ["exit 3", "echo half; exit 1", "kill -9 $$", "exec /nowhere/x"])
 def test_a_program_that_does_not_answer_has_none(tmp_path: Path, text: str) -> None:
-    assert programs.version(script(tmp_path / "can", text)) == ""
+    assert programs.version([str(script(tmp_path / "can", text))]) == ""
 
 
 def test_an_answer_is_text_whatever_is_printed(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_the_identity_moves_with_the_program_and_with_what_is_installed_beside_i
     program = script(tmp_path / "venv" / "bin" / "can", "")
     packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
-    seen = {programs.identity(program)}
-    assert programs.identity(program) in seen
+    seen = {programs.identity([str(program)])}
+    assert programs.identity([str(program)]) in seen
     os.utime(program, ns=(1, 1))
-    assert programs.identity(program) not in seen
-    seen.add(programs.identity(program))
+    assert programs.identity([str(program)]) not in seen
+    seen.add(programs.identity([str(program)]))
     time.sleep(0.02)
     (packages / "new").mkdir()
-    assert programs.identity(program) not in seen
+    assert programs.identity([str(program)]) not in seen

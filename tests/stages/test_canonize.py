@@ -171,3 +171,48 @@ def test_a_job_that_dies_now_and_then_is_tried_again(extracted: Project) -> None
 def test_a_missing_canonizer_is_named(extracted: Project) -> None:
     extracted.edit("    registry: transforms\n", "    registry: transforms\n    command: no-such-can\n")
     assert "no-such-can" in extracted.run("lorchestra", "run", "--stage", "canonize", status=2).stderr
+
+
+FILTER = '[can, transform, run, --meta, "{meta}", --schemas, "{schemas}", --rejects, "{rejects}"]'
+
+
+def with_command(project: Project, command: str) -> None:
+    """Let another program be the canonizer."""
+    project.edit("    registry: transforms\n", f"    registry: transforms\n    command: {command}\n")
+
+
+def test_a_filter_can_stand_in_for_the_canonizer(extracted: Project) -> None:
+    raw = extracted.raw / "gmail-messages-a-20251110.jsonl"
+    raw.write_bytes(b'{"no": "message"}\n' + raw.read_bytes())
+    extracted.run("doit", "canonize")
+    kept = {name: content for name, content in extracted.canonical_bytes().items() if "/" not in name}
+    with_command(extracted, FILTER)
+    extracted.run("doit", "forget")
+    extracted.run("doit", "canonize", "index")
+    after = {name: content for name, content in extracted.canonical_bytes().items() if "/" not in name}
+    assert after == kept
+    assert not extracted.ran("doit", "canonize", "index")
+    assert len(extracted.objects()) == 14
+
+
+def test_a_filter_that_fails_changes_nothing(extracted: Project) -> None:
+    extracted.run("doit", "canonize")
+    before = extracted.canonical_bytes()
+    with_command(extracted, f'["{sys.executable}", "-c", "raise SystemExit(75)", "{{meta}}"]')
+    extracted.run("doit", "forget", "canonize:email-20251110")
+    extracted.run("lorchestra", "run", "--stage", "canonize", status=75)
+    with_command_again = f'["{sys.executable}", "-c", "print(\'no json\')", "{{meta}}"]'
+    extracted.edit(f'["{sys.executable}", "-c", "raise SystemExit(75)", "{{meta}}"]', with_command_again)
+    failed = extracted.run("lorchestra", "run", "--stage", "canonize", status=1)
+    assert "line 1 of the canonizer's answer is no JSON object" in failed.stdout
+    assert extracted.canonical_bytes() == before
+    assert not list((extracted.root / "phi-data/.work/filter").iterdir())
+
+
+def test_a_filter_obeys_the_limits_of_rejects(extracted: Project) -> None:
+    raw = extracted.raw / "gmail-messages-a-20251110.jsonl"
+    raw.write_bytes(b'{"no": "message"}\n' + raw.read_bytes())
+    with_command(extracted, f"{FILTER}\n    validation: {{skip_invalid: false}}")
+    extracted.run("lorchestra", "run", "--stage", "canonize", status=7)
+    extracted.edit("skip_invalid: false", "max_rejects: 1")
+    extracted.run("lorchestra", "run", "--stage", "canonize")
