@@ -21,6 +21,7 @@ VERBS = {
     "get": "show an object by its id",
     "list": "list the objects of a type, newest first",
     "search": "find objects by the words in them",
+    "embed": "find out what objects mean, for search --semantic",
     "query": "read-only SQL over the objects",
     "verify": "prove every object and every row",
     "repair": "rebuild the database from the objects alone",

@@ -74,9 +74,12 @@ def open_reader(store: Store) -> apsw.Connection:
     if version == 0:
         raise Failure(Code.MISSING, f"{store.root}: no store here yet", advice=_NO_STORE)
     migrations.refuse_newer(store, version)
-    if version < migrations.newest():
-        raise Failure(Code.CONFIG, f"{store.database}: of an older version", advice="Run: vector-projector verify")
     return connection
+
+
+def is_older(connection: apsw.Connection) -> bool:
+    """Whether a database waits to be brought forward."""
+    return bool(connection.pragma("user_version") < migrations.newest())
 
 
 @contextmanager

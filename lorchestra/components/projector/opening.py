@@ -49,10 +49,16 @@ def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> It
 
 @contextmanager
 def for_reading(store: Store) -> Iterator[Opened]:
-    """The store for reading: a state before or after a file, never between. Raises as `for_writing`, but never BUSY."""
+    """The store for reading: a state before or after a file, never between.
+
+    Raises as `for_writing`, but BUSY only where the database is of an older version and has to be brought forward.
+    """
     check(store)
     connection = database.open_reader(store)
     try:
+        if database.is_older(connection):
+            with for_writing(store):
+                pass  # which brings it forward
         with database.guarded(store, connection):
             yield Opened(store, connection)
     finally:

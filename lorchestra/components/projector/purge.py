@@ -82,6 +82,7 @@ def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, s
             for found in lookup.revisions_of(connection, each):
                 _forget_words(store, connection, found)
                 connection.execute(f"DELETE FROM fields_{number} WHERE object = ?", (found.no,))  # noqa: S608
+                connection.execute("DELETE FROM embedding WHERE object = ?", (found.no,))
                 connection.execute("DELETE FROM holding WHERE object = ?", (found.no,))
                 connection.execute("DELETE FROM object WHERE no = ?", (found.no,))
             connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (each, number))

@@ -17,6 +17,7 @@ import apsw
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import database, layout, lookup, objects, reading
+from lorchestra.components.projector.embedding import MODEL
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 
@@ -77,10 +78,9 @@ def ranked(connection: apsw.Connection, wanted: Wanted, seconds: float) -> list[
     """The best matches by BM25, None where ranking took more than so many seconds: common words have many matches."""
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-    spans = _spans(connection, wanted)
-    condition = " OR ".join("fulltext.rowid BETWEEN ? AND ?" for _ in spans) or "0"
+    condition, bounds = _anywhere("fulltext.rowid", _spans(connection, wanted))
     query = _QUERY.format(condition, "ORDER BY bm25(fulltext, 4.0, 1.0) LIMIT ?")
-    values = (wanted.match, *(bound for span in spans for bound in span), wanted.every_state, wanted.limit)
+    values = (wanted.match, *bounds, wanted.every_state, wanted.limit)
     try:
         return [lookup.found(row) for row in database.rows(connection, query, values)]
     except apsw.InterruptError:
@@ -89,7 +89,17 @@ def ranked(connection: apsw.Connection, wanted: Wanted, seconds: float) -> list[
         connection.set_progress_handler(None)
 
 
-def results(store: Store, page: Sequence[Found], match: str) -> list[Result]:
+def nearest(connection: apsw.Connection, wanted: Wanted, vector: bytes) -> list[Found]:
+    """The objects whose vectors are nearest to one (384 float32): every vector of the types and days is compared."""
+    condition, bounds = _anywhere("object.no", _spans(connection, wanted))
+    query = f"""{lookup.SELECT} JOIN embedding ON embedding.object = object.no
+        WHERE ({condition}) AND (object.state = 0 OR ?) AND embedding.model = ?
+        ORDER BY vec_distance_l2(embedding.vector, ?) LIMIT ?"""
+    values = (*bounds, wanted.every_state, MODEL, vector, wanted.limit)
+    return [lookup.found(row) for row in database.rows(connection, query, values)]
+
+
+def results(store: Store, page: Sequence[Found], match: str | None) -> list[Result]:
     """Titles and snippets of found objects. Raises Failure(STORE_DAMAGED) where an object cannot be read."""
     passing = apsw.Connection(":memory:")
     passing.execute('CREATE VIRTUAL TABLE shown USING fts5(title, body, tokenize="unicode61 remove_diacritics 2")')
@@ -99,10 +109,9 @@ def results(store: Store, page: Sequence[Found], match: str) -> list[Result]:
         title, body = reading.searched(envelope.parsed(), reading.rules_from(envelope.rules))
         titles.append(title)
         passing.execute("INSERT INTO shown (rowid, title, body) VALUES (?, ?, ?)", (number, title, body))
-    query = (
-        f"SELECT rowid, snippet(shown, -1, '{OPEN}', '{CLOSE}', '…', {_SNIPPET_WORDS}) FROM shown WHERE shown MATCH ?"  # noqa: S608
-    )
-    snippets = dict(database.rows(passing, query, (match,)))
+    query = f"SELECT rowid, snippet(shown, -1, '{OPEN}', '{CLOSE}', '…', {_SNIPPET_WORDS}) FROM shown"  # noqa: S608
+    matching = (f"{query} WHERE shown MATCH ?", (match,)) if match is not None else (query, ())
+    snippets = dict(database.rows(passing, *matching))
     return [Result(found, titles[number], snippets.get(number, "")) for number, found in enumerate(page)]
 
 
@@ -116,6 +125,11 @@ def _by_row(connection: apsw.Connection, wanted: Wanted, first: int, last: int) 
     query = _QUERY.format("fulltext.rowid BETWEEN ? AND ?", "ORDER BY fulltext.rowid DESC LIMIT ?")
     values = (wanted.match, first, last, wanted.every_state, wanted.limit)
     yield from map(lookup.found, database.rows(connection, query, values))
+
+
+def _anywhere(column: str, spans: Sequence[tuple[int, int]]) -> tuple[str, list[int]]:
+    """A condition that a row lies in one of some spans, and its values."""
+    return " OR ".join(f"{column} BETWEEN ? AND ?" for _ in spans) or "0", [bound for span in spans for bound in span]
 
 
 def _spans(connection: apsw.Connection, wanted: Wanted) -> list[tuple[int, int]]:

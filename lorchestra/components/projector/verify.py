@@ -172,6 +172,7 @@ _STRAYS = {
         WHERE object NOT IN (SELECT no FROM object) OR file NOT IN (SELECT no FROM file)""",
     "stray_words": "SELECT count(*) FROM fulltext_docsize WHERE id NOT IN (SELECT no FROM object WHERE indexed)",
     "missing_words": "SELECT count(*) FROM object WHERE indexed AND no NOT IN (SELECT id FROM fulltext_docsize)",
+    "stray_embedding": "SELECT count(*) FROM embedding WHERE object NOT IN (SELECT no FROM object)",
     "purged_object": "SELECT count(*) FROM object WHERE id IN (SELECT id FROM tombstone)",
     "several_current": "SELECT count(*) FROM (SELECT 1 FROM object WHERE state <> 1 GROUP BY id HAVING count(*) <> 1)",
     "none_current": "SELECT count(*) FROM (SELECT 1 FROM object GROUP BY id HAVING min(state = 1))",

@@ -9,7 +9,7 @@ import apsw
 
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, opening, output, search
+from lorchestra.components.projector import config, embedding, opening, output, search
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 from lorchestra.components.projector.opening import Opened
@@ -30,6 +30,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=output.positive, default=2, metavar="N", help="rank no longer than (default: 2)"
     )
+    parser.add_argument(
+        "--semantic", action="store_true", help="by meaning, nearest first, among what `embed` has seen"
+    )
     parser.add_argument("--raw", action="store_true", help="WORDS are SQLite FTS5 syntax; columns: title, body")
     parser.add_argument("--all", action="store_true", help="former revisions and retired objects too")
     output.arguments(parser)
@@ -38,15 +41,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is found."""
     words = sys.stdin.read() if options.words == ["-"] else " ".join(options.words)
-    match = words if options.raw else search.match(words)
+    match = words if options.raw or options.semantic else search.match(words)
     wanted = search.Wanted(match, tuple(options.type), options.since, options.until, options.limit, options.all)
     with opening.for_reading(Store(config.resolve(options).store)) as opened:
-        results = _search(opened, wanted, options.seconds if options.rank else None)
+        if options.semantic:
+            results = _by_meaning(opened, wanted)
+        else:
+            results = _search(opened, wanted, options.seconds if options.rank else None)
     rows = [_row(result, options.format) for result in results]
     output.write(sys.stdout, _COLUMNS, rows, options.format)
     if not rows:
         sys.stderr.write("vector-projector: nothing found\n")
     return 0
+
+
+def _by_meaning(opened: Opened, wanted: search.Wanted) -> list[search.Result]:
+    embedding.load_distance(opened.connection)
+    vector = embedding.Embedder().embed(wanted.match)
+    return search.results(opened.store, search.nearest(opened.connection, wanted, vector), None)
 
 
 def _search(opened: Opened, wanted: search.Wanted, seconds: float | None) -> list[search.Result]:
