@@ -21,6 +21,7 @@ fi
 # Two mailboxes with synthetic mail, and a server that refuses one request and cuts another one short.
 [ -d phi-data ] || mkdir -m 700 phi-data
 [ -d mail ] || mkdir mail
+rm -f mail/url
 if [ ! -e mail/acct1.jsonl ]; then
     for account in 1 2; do
         "$bin/lorchestra-sample" gmail-messages --name "acct$account" --output mail --records 20 --seed "$account" >/dev/null
@@ -41,9 +42,9 @@ export MAIL_API_URL
 echo "== the first run fetches everything"
 "$bin/lorchestra" run --config pipeline.yaml
 echo "== five messages arrive; the second run fetches them alone"
-"$bin/lorchestra-sample" gmail-messages --name later --output mail --start 20251120 --records 5 --seed "$(date +%s)" >/dev/null
-cat mail/later-20251120.jsonl >>mail/acct1.jsonl
-rm mail/later-20251120.jsonl
+days=$(ls mail/later 2>/dev/null | wc -l)  # each time a day later, as mail does come
+"$bin/lorchestra-sample" gmail-messages --name later --output mail/later --start 20251120 --days $((days + 1)) --records 5 >/dev/null
+cat "$(ls mail/later/*.jsonl | tail -n 1)" >>mail/acct1.jsonl
 "$bin/lorchestra" run --config pipeline.yaml
 echo "== and they can be searched"
 "$bin/vector-projector" search appointment --store phi-data/vector-store --limit 3
