@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ def main() -> int:
     names = parser.parse_args().names or NAMES
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+    # Ctrl-C reaches the benchmark that runs, which then cleans up; its status tells us.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     for name in names:
         sys.stderr.write(f"{name}\n")
         load = os.getloadavg()[2]
