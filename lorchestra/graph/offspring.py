@@ -17,6 +17,7 @@ from lorchestra.base.errors import Exit
 from lorchestra.process import runner, worker
 
 _LOOK_EVERY = 0.5
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @functools.cache
@@ -26,19 +27,31 @@ def govern() -> None:
 
 
 def _begin() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, _leave)
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGUSR1, _look_up)
+    threading.Thread(target=_watch, args=(os.getppid(), threading.get_ident()), daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+def _watch(parent: int, main: int) -> None:
+    """Notice that the parent is gone, and see that the main thread notices a signal.
+
+    A signal that comes just before the main thread begins to wait does not wake it: it is roused now and then.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    while True:
         time.sleep(_LOOK_EVERY)
-    os.kill(os.getpid(), signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+
+def _look_up(_number: int, _frame: FrameType | None) -> None:
+    """To be roused is enough."""
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     runner.end_all()
     worker.stop_all(grace_seconds=0)
