@@ -17,7 +17,7 @@ from doit.exceptions import InvalidCommand
 from doit.loader import create_after
 
 from lorchestra.base import program
-from lorchestra.base.errors import Exit, Failure
+from lorchestra.base.errors import Failure
 from lorchestra.config import STAGES
 from lorchestra.graph import offspring
 from lorchestra.graph.pipeline import Pipeline
@@ -132,6 +132,5 @@ class _Worded(AbstractContextManager[None]):
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        program.tell("doit", "interrupted", "Start again: what was done is kept.")
-        sys.exit(Exit.INTERRUPTED)
+        offspring.end("doit")
     program.tell("doit", f"unexpected {kind.__name__} at {program.place(error)}", "Report this place.")

@@ -1,19 +1,24 @@
 """doit's own processes (`-n`), made to end when they should: at a signal, and when their parent is gone.
 
-By itself such a process turns a signal into an exception wherever it happens to be, be it inside a queue's lock, and
-waits for ever for work from a parent that was killed, holding the pipeline's lock.
+By themselves they turn a signal into an exception wherever they happen to be, be it inside a queue's lock, and wait for
+each other at exit; and those whose parent was killed wait for ever, holding the pipeline's lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
+from typing import NoReturn
 
-from lorchestra.base.errors import Exit
+from lorchestra.base import program
+from lorchestra.base.errors import OUTCOMES, Code, Exit
 from lorchestra.process import runner, worker
 
 _LOOK_EVERY = 0.5
@@ -50,9 +55,32 @@ def _look_up(_number: int, _frame: FrameType | None) -> None:
     """To be roused is enough."""
 
 
+def end(name: str) -> NoReturn:
+    """End an interrupted run: tell it, end what it started, and leave without waiting for queues."""
+    _deafen()
+    program.tell(name, "interrupted", OUTCOMES[Code.INTERRUPTED].advice)
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    _end_programs()
+    for child in children:
+        child.join(runner.GRACE_SECONDS + 1)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(Exit.INTERRUPTED)
+
+
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    _deafen()
+    _end_programs()
+    os._exit(Exit.INTERRUPTED)
+
+
+def _deafen() -> None:
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _end_programs() -> None:
     runner.end_all()
     worker.stop_all(grace_seconds=0)
-    os._exit(Exit.INTERRUPTED)
