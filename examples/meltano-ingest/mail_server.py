@@ -128,13 +128,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--fault", action="append", default=[], metavar="ACCOUNT:KIND[:TIMES]")
     args = parser.parse_args()
+    if not args.mail.is_dir():
+        parser.error(f"{args.mail}: no such directory")
     with MailServer(args.mail, args.port) as server:
         for fault in args.fault:
-            account, _, rest = fault.partition(":")
-            kind, _, times = rest.partition(":")
-            if kind not in KINDS:
-                parser.error(f"unknown fault {kind}: one of {', '.join(KINDS)}")
-            server.faults[account, kind] = int(times or 1)
+            match = re.fullmatch(rf"([a-z0-9-]+):({'|'.join(KINDS)})(?::([0-9]+))?", fault)
+            if match is None:
+                parser.error(f"--fault is ACCOUNT:KIND or ACCOUNT:KIND:TIMES, KIND one of {', '.join(KINDS)}")
+            server.faults[match[1], match[2]] = int(match[3] or 1)
         print(server.url, flush=True)
         try:
             server.serve_forever()
