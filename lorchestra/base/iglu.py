@@ -7,13 +7,20 @@ of the names is Snowplow's Iglu URI with SchemaVer. Nothing is ever fetched.
 from __future__ import annotations
 
 import hashlib
+import os
+import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.registry import read_bytes
+
+DEEPEST = 200
+"""Levels of a schema: who walks through one by recursion meets no limit of Python's."""
 
 _URI = re.compile(
     r"iglu:(?P<vendor>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)/(?P<name>[A-Za-z0-9_-]+)/(?P<format>[A-Za-z0-9_-]+)"
@@ -80,14 +87,43 @@ class SchemaRegistry:
 
     def _read(self, key: SchemaKey) -> Schema:
         plain = self.root / key.vendor / key.name / key.format / key.version
-        path = next((p for p in (plain, plain.with_name(plain.name + ".json")) if p.is_file()), None)
+        path = next((p for p in (plain, plain.with_name(plain.name + ".json")) if os.path.lexists(p)), None)
         if path is None:
             raise Failure(Code.SCHEMA_MISSING, f"{key} is not in {self.root}")
-        content = path.read_bytes()
-        try:
-            document = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            document = None
-        if not isinstance(document, dict):
-            raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
-        return Schema(key, path, document, hashlib.sha256(content).hexdigest())
+        return read(path, key)
+
+
+def read(path: Path, key: SchemaKey) -> Schema:
+    """The schema in a file; never through a link. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
+    content = read_bytes(path, Code.SCHEMA_MISSING, Code.SCHEMA_INVALID)
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
+    if any(depth > DEEPEST for depth, _ in _nodes(document)):
+        raise Failure(Code.SCHEMA_INVALID, f"{path}: nested deeper than {DEEPEST} levels")
+    return Schema(key, path, document, hashlib.sha256(content).hexdigest())
+
+
+def references(schema: Schema) -> Iterator[SchemaKey]:
+    """The schemas that a `$ref` in a schema names, by an Iglu URI or relative to the schema's own."""
+    here = posixpath.dirname(str(schema.key).removeprefix("iglu:"))
+    for _, node in _nodes(schema.document):
+        reference = node.get("$ref") if isinstance(node, dict) else None
+        if isinstance(reference, str):
+            place = reference.partition("#")[0]
+            absolute = place if place.startswith("iglu:") else f"iglu:{posixpath.normpath(posixpath.join(here, place))}"
+            if key := parse(absolute):
+                yield key
+
+
+def _nodes(document: Any) -> Iterator[tuple[int, Any]]:
+    """Every value in a document, with its depth."""
+    waiting = [(1, document)]
+    while waiting:
+        depth, node = waiting.pop()
+        yield depth, node
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        waiting += [(depth + 1, value) for value in inner]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,34 @@ def test_what_is_no_schema_is_refused_without_its_content(tmp_path: Path, conten
         iglu.SchemaRegistry(tmp_path).load(URI)
     assert (caught.value.code, caught.value.what) == (Code.SCHEMA_INVALID, f"{path}: not a JSON object")
     assert caught.value.__context__ is None
+
+
+def test_a_link_or_another_kind_of_file_is_no_schema(tmp_path: Path) -> None:
+    path = put(tmp_path, b"{}")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert refused(tmp_path).code is Code.SCHEMA_INVALID
+    path.unlink()
+    os.mkfifo(path)
+    assert refused(tmp_path).code is Code.SCHEMA_INVALID
+    path.unlink()
+    path.mkdir()
+    assert refused(tmp_path).code is Code.SCHEMA_MISSING
+
+
+def refused(root: Path) -> Failure:
+    with pytest.raises(Failure) as caught:
+        iglu.SchemaRegistry(root).load(URI)
+    assert caught.value.__context__ is None
+    return caught.value
+
+
+def test_a_schema_is_no_deeper_than_a_reader_can_follow(tmp_path: Path) -> None:
+    put(tmp_path, b'{"a":' * 150 + b"{}" + b"}" * 150)
+    assert iglu.SchemaRegistry(tmp_path).load(URI)
+    put(tmp_path, b'{"a":' * 900 + b"{}" + b"}" * 900)
+    with pytest.raises(Failure, match="nested deeper than 200 levels"):
+        iglu.SchemaRegistry(tmp_path).load(URI)
 
 
 def test_a_name_that_is_none_is_refused_unquoted(tmp_path: Path) -> None:

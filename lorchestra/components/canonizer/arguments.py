@@ -39,9 +39,9 @@ def meta_path(arguments: argparse.Namespace) -> Path:
     if arguments.meta is not None:
         path: Path = arguments.meta
         return path
-    from lorchestra.components.canonizer import transforms
+    from lorchestra.base import registry
 
-    return transforms.find(arguments.registry, arguments.id)
+    return registry.locate(arguments.registry, arguments.id)
 
 
 def count(text: str) -> int:

@@ -9,13 +9,14 @@ is an object; or an array, where a record gives several or none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import metadata, transforms
+from lorchestra.base.registry import SUFFIX, is_below, read_bytes
+from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.chunks import Chunk, as_line
 from lorchestra.components.canonizer.differences import Difference, differences
 from lorchestra.components.canonizer.frames import Order
@@ -44,7 +45,7 @@ class Outcome(NamedTuple):
 
 def of(meta_path: Path) -> list[Golden]:
     """The golden tests of a transform. Raises ConfigFailure, Failure(TRANSFORM_INVALID | TRANSFORM_MISSING)."""
-    meta = metadata.parse(transforms.read_bytes(meta_path), str(meta_path))
+    meta = metadata.parse(read_bytes(meta_path), str(meta_path))
     listed = meta.document.get("tests")
     if not listed:
         return list(_beside(meta_path))
@@ -74,7 +75,7 @@ def check(pool: Pool, golden: Golden) -> list[str]:
     """What is wrong with a golden test under the transform that was prepared last: one line each, none if it passes."""
     try:
         wanted = _json(golden.expected)
-        outcome = apply(pool, transforms.read_bytes(golden.input))
+        outcome = apply(pool, read_bytes(golden.input))
     except Failure as failure:
         return [failure.what]
     if outcome.reject is not None:
@@ -95,7 +96,7 @@ def reason(reject: Reject) -> str:
 
 def _json(path: Path) -> Any:
     try:
-        return orjson.loads(transforms.read_bytes(path))
+        return orjson.loads(read_bytes(path))
     except orjson.JSONDecodeError:
         pass
     raise Failure(Code.NOT_JSONL, f"{path}: not JSON")
@@ -104,7 +105,7 @@ def _json(path: Path) -> Any:
 def _listed(meta_path: Path, number: int, entry: Any) -> Golden:
     expected = next((entry[key] for key in _EXPECTED_KEYS if key in entry), None) if isinstance(entry, dict) else None
     given = entry.get("input") if isinstance(entry, dict) else None
-    if not (_is_below(given) and _is_below(expected)):
+    if not (is_below(given) and is_below(expected)):
         raise Failure(
             Code.TRANSFORM_INVALID,
             f"{meta_path}: tests.{number}: must name input and expect, files below its directory",
@@ -114,7 +115,7 @@ def _listed(meta_path: Path, number: int, entry: Any) -> Golden:
 
 
 def _beside(meta_path: Path) -> Iterator[Golden]:
-    name = meta_path.name.removesuffix(metadata.SUFFIX)
+    name = meta_path.name.removesuffix(SUFFIX)
     directory = meta_path.parent / "tests"
     if (directory / name).is_dir():
         directory = directory / name
@@ -125,10 +126,3 @@ def _beside(meta_path: Path) -> Iterator[Golden]:
 
 def _case(path: Path) -> str:
     return path.name.removesuffix(_INPUT_SUFFIX).removesuffix(".json")
-
-
-def _is_below(text: Any) -> bool:
-    if not isinstance(text, str) or "\0" in text:
-        return False
-    path = PurePosixPath(text)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from lorchestra.base import iglu, strictyaml
 from lorchestra.base.errors import ConfigFailure, Finding
+from lorchestra.base.registry import FROM_SCHEMA, TO_SCHEMA, is_below, named
 
-SUFFIX = ".meta.yaml"
 ENGINES = {"jsonata": "jsonatapy", "jsonatapy": "jsonatapy", "jlens": "jlens"}
 """What `engine:` may say, and which engine that is. `jsonata` names the language: the default engine runs it."""
 
@@ -50,9 +49,9 @@ def parse(content: bytes, name: str) -> Metadata:
         id=reader.text(("id",), "a transform's id, as email/gmail_to_canonical", _is_id, required=False),
         version=reader.text(("version",), 'a version in quotes, as "1.0.0"', _is_version) or "",
         engine=ENGINES.get(reader.text(("engine",), _ENGINES, _is_engine, required=False) or "jsonata", ""),
-        from_schema=reader.text(("from_schema", "input_schema"), _IGLU, _is_iglu) or "",
-        to_schema=reader.text(("to_schema", "output_schema"), _IGLU, _is_iglu) or "",
-        spec_path=reader.text(("spec_path",), "a path below the metadata's directory", _is_below, required=False),
+        from_schema=reader.text(FROM_SCHEMA, _IGLU, _is_iglu) or "",
+        to_schema=reader.text(TO_SCHEMA, _IGLU, _is_iglu) or "",
+        spec_path=reader.text(("spec_path",), "a path below the metadata's directory", is_below, required=False),
         sha256=_checksum(reader),
         from_schema_range=_range(reader),
         document=document.value,
@@ -92,7 +91,7 @@ def _range(reader: _Reader) -> str | None:
     if not isinstance(text, str) or not _RANGE.fullmatch(text):
         reader.find(("compat", "from_schema_range"), "a range of SchemaVer, as 1-0-* or 1-*-*")
         return None
-    key = iglu.parse(str(reader.document.value.get("from_schema", reader.document.value.get("input_schema"))))
+    key = iglu.parse(str(named(reader.document.value, FROM_SCHEMA)))
     if key is not None and not in_range(key.version, text):
         reader.find(("compat", "from_schema_range"), "a range that the input schema lies in")
     return text
@@ -143,8 +142,3 @@ def _is_engine(text: str) -> bool:
 
 def _is_iglu(text: str) -> bool:
     return iglu.parse(text) is not None
-
-
-def _is_below(text: str) -> bool:
-    path = PurePosixPath(text)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in text

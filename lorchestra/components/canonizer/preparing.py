@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import engines, functions, transforms
 from lorchestra.components.canonizer.converter import Converter
 from lorchestra.components.canonizer.engines import Engine, Evaluate, SyntaxFault
@@ -55,9 +56,7 @@ def prepare(order: Order) -> Prepared:
 def is_current(prepared: Prepared) -> bool:
     """Whether the files that a converter was made of still hold the same bytes."""
     try:
-        return all(
-            hashlib.sha256(transforms.read_bytes(path)).hexdigest() == sha256 for path, sha256 in prepared.files.items()
-        )
+        return all(hashlib.sha256(read_bytes(path)).hexdigest() == sha256 for path, sha256 in prepared.files.items())
     except Failure:
         return False
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import orjson
 
+from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.iglu import Schema, SchemaKey, SchemaRegistry, parse
 from lorchestra.components.canonizer.rules import Rejected, Rule, Stage
-from lorchestra.components.canonizer.transforms import read_bytes
 
 # References are resolved as paths below this base, so that relative ones work too: `iglu:` alone has no directories.
 _BASE = "registry:///"
@@ -60,15 +58,9 @@ class Schemas:
 
     def in_file(self, path: Path) -> Validator:
         """The validator of a schema in a file; its references lead into the registry. Raises as `validator` does."""
-        content = read_bytes(path)
-        try:
-            document = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            document = None
-        if not isinstance(document, dict):
-            raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
-        document.pop("self", None)  # where the file lies says nothing about what it is
-        return self._compile(Schema(_NOWHERE, path, document, hashlib.sha256(content).hexdigest()))
+        schema = iglu.read(path, _NOWHERE)
+        schema.document.pop("self", None)  # where the file lies says nothing about what it is
+        return self._compile(schema)
 
     def files(self) -> dict[Path, str]:
         """The SHA-256 of each file that was read, referenced schemas too."""

@@ -1,28 +1,15 @@
-"""Transforms as they lie in a registry: found by name, read once, checked, and run from those very bytes.
-
-email/gmail_to_canonical_v1      email/gmail_to_canonical_v1.meta.yaml, its spec beside it
-email/gmail_to_canonical@1.0.0   email/gmail_to_canonical/1.0.0/spec.meta.yaml and spec.jsonata
-email/gmail_to_canonical@latest  the highest version there
-"""
+"""Transforms as they lie in a registry: read once, checked, and run from those very bytes."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.base.names import is_transform
+from lorchestra.base.errors import Code, Failure
+from lorchestra.base.registry import SUFFIX, VERSIONED, homes, read_bytes, spec_of
 from lorchestra.components.canonizer import metadata
-from lorchestra.components.canonizer.metadata import SUFFIX, Metadata
-
-_VERSION_DIRECTORY = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
-_VERSIONED = f"spec{SUFFIX}"
-_LARGEST = 4 * 1024 * 1024
+from lorchestra.components.canonizer.metadata import Metadata
 
 
 class Transform(NamedTuple):
@@ -42,12 +29,12 @@ def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
     """Read a transform by its metadata file.
 
     Raises Failure(TRANSFORM_MISSING) where a file is not there, (TRANSFORM_TAMPERED) where the spec's bytes do not
-    match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8,
+    match the checksum, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8 and for links,
     ConfigFailure for faulty metadata.
     """
     meta_content = read_bytes(meta_path)
     meta = metadata.parse(meta_content, str(meta_path))
-    spec_path = meta_path.parent / (meta.spec_path or meta_path.name.removesuffix(SUFFIX) + ".jsonata")
+    spec_path = spec_of(meta_path, meta.spec_path)
     spec_content = read_bytes(spec_path)
     found = hashlib.sha256(spec_content).hexdigest()
     if require_checksum:
@@ -64,20 +51,6 @@ def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
     )
 
 
-def find(root: Path, name: str) -> Path:
-    """The metadata file of a transform's name below a registry. Raises Failure(USAGE | TRANSFORM_MISSING)."""
-    if not is_transform(name):
-        raise Failure(
-            Code.USAGE, "a transform is named as email/gmail_to_canonical_v1 or email/gmail_to_canonical@1.0.0"
-        )
-    base, _, version = name.partition("@")
-    for directory in homes(root):
-        path = _find_in(directory, base, version)
-        if path is not None:
-            return path
-    raise Failure(Code.TRANSFORM_MISSING, f"{name} is not in {root}")
-
-
 def every(root: Path) -> list[Path]:
     """All metadata files of a registry, in the order of their paths. Raises Failure(MISSING)."""
     if not root.is_dir():
@@ -86,17 +59,12 @@ def every(root: Path) -> list[Path]:
 
 
 def name_of(root: Path, meta_path: Path) -> str:
-    """The name by which `find` finds a metadata file of a registry."""
+    """The name by which `registry.locate` finds a metadata file of a registry."""
     home = next(home for home in homes(root) if meta_path.is_relative_to(home))
     path = meta_path.relative_to(home)
-    if path.name == _VERSIONED:
+    if path.name == VERSIONED:
         return f"{path.parent.parent.as_posix()}@{path.parent.name}"
     return path.as_posix().removesuffix(SUFFIX)
-
-
-def homes(root: Path) -> list[Path]:
-    """Where transforms may lie in a registry: below `transforms/`, or beside `schemas/`."""
-    return [home for home in (root / "transforms", root) if home.is_dir()] or [root]
 
 
 def schemas_of(meta_path: Path) -> Path:
@@ -109,32 +77,6 @@ def schemas_of(meta_path: Path) -> Path:
         f"{meta_path}: no directory `schemas` beside it or above it",
         advice="Name it with --schemas.",
     )
-
-
-def read_bytes(path: Path) -> bytes:
-    """A registry file's bytes; never through a link. Raises Failure(TRANSFORM_MISSING | TRANSFORM_TAMPERED)."""
-    failure: Failure | None = None
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                failure = Failure(Code.TRANSFORM_TAMPERED, f"{path}: not a regular file")
-            else:
-                content = file.read(_LARGEST + 1)
-    except OSError as error:
-        failure = _refused(error, path)
-    if failure:
-        raise failure
-    if len(content) > _LARGEST:
-        raise Failure(Code.TRANSFORM_INVALID, f"{path}: larger than {_LARGEST} bytes")
-    return content
-
-
-def _refused(error: OSError, path: Path) -> Failure:
-    if path.is_symlink():
-        return Failure(Code.TRANSFORM_TAMPERED, f"{path}: a link; a registry holds files")
-    failure = from_os_error(error, path)
-    return Failure(Code.TRANSFORM_MISSING, failure.what) if failure.code is Code.MISSING else failure
 
 
 def _check(meta_path: Path, spec_path: Path, expected: str | None, found: str) -> None:
@@ -157,27 +99,6 @@ def _decoded(content: bytes, path: Path) -> str:
 
 
 def _id_of(meta_path: Path) -> str:
-    if meta_path.name == _VERSIONED:
+    if meta_path.name == VERSIONED:
         return "/".join(meta_path.absolute().parts[-4:-2])
     return f"{meta_path.absolute().parent.name}/{meta_path.name.removesuffix(SUFFIX)}"
-
-
-def _find_in(home: Path, base: str, version: str) -> Path | None:
-    flat = home / f"{base}{SUFFIX}"
-    if not version and flat.is_file():
-        return flat
-    if version and version != "latest":
-        path = home / base / version / _VERSIONED
-        return path if path.is_file() else None
-    return max(_versions(home / base), key=lambda path: _order(path.parent.name), default=None)
-
-
-def _versions(directory: Path) -> Iterator[Path]:
-    if directory.is_dir():
-        for entry in directory.iterdir():
-            if _VERSION_DIRECTORY.fullmatch(entry.name) and (entry / _VERSIONED).is_file():
-                yield entry / _VERSIONED
-
-
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import strictyaml
+from lorchestra.base import registry, strictyaml
 from lorchestra.base.errors import Code, ConfigFailure, Failure
 from lorchestra.components.canonizer import goldens, metadata, transforms
 from lorchestra.components.canonizer.checks import Finding, attempt
@@ -53,7 +53,7 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
     named = set()
     for path in metas:
         loaded, _ = attempt(transforms.load, path, require_checksum=False)
-        spec = loaded.spec_path if loaded else path.with_name(path.name.removesuffix(metadata.SUFFIX) + ".jsonata")
+        spec = loaded.spec_path if loaded else registry.spec_of(path, None)
         named.add(spec.resolve())
     for spec in sorted(home.rglob("*.jsonata")):
         if spec.resolve() not in named:
@@ -61,14 +61,14 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
 
 
 def _parse(path: Path) -> _Parsed:
-    content = transforms.read_bytes(path)
+    content = registry.read_bytes(path)
     return _Parsed(path, strictyaml.load(content, str(path)), metadata.parse(content, str(path)))
 
 
 def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
     relative = parsed.path.relative_to(home)
-    versioned = relative.name == f"spec{metadata.SUFFIX}"
-    place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(metadata.SUFFIX))
+    versioned = relative.name == registry.VERSIONED
+    place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(registry.SUFFIX))
     if parsed.meta.id not in (None, place.as_posix()):
         yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
     if versioned and relative.parent.name != parsed.meta.version:

@@ -11,6 +11,7 @@ import re
 
 from lorchestra.base import strictyaml
 from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import files, transforms
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.commands.transform_test import wanted
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 def rewritten(transform: transforms.Transform) -> bytes:
     """The metadata's text with the checksum of the spec as it is, every other byte kept. Raises Failure(CONFIG)."""
-    content = transforms.read_bytes(transform.meta_path)
+    content = read_bytes(transform.meta_path)
     checksum = transform.meta.document.get("checksum")
     if checksum is None:
         changed = _added(content, transform.spec_sha256)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import orjson
 
-from lorchestra.base import iglu
+from lorchestra.base import iglu, registry
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import evolution, transforms
+from lorchestra.components.canonizer import evolution
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks.schemas import named, require_valid
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
@@ -61,7 +61,7 @@ def _load(text: str, root: Path) -> dict[str, object]:
             Code.MISSING, f"{text}: no such file", advice="OLD and NEW are Iglu URIs of the registry, or files."
         )
     try:
-        document = orjson.loads(transforms.read_bytes(Path(text)))
+        document = orjson.loads(registry.read_bytes(Path(text)))
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):

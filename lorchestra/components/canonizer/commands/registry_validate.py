@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.registry import homes
 from lorchestra.components.canonizer import checks, transforms
 from lorchestra.components.canonizer.arguments import add_registry
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 def schemas_of(registry: Path) -> Path:
     """Where a registry's schemas lie: in `schemas/` of it, or below its transforms."""
-    places = [home / "schemas" for home in (registry, *transforms.homes(registry))]
+    places = [home / "schemas" for home in (registry, *homes(registry))]
     return next((place for place in places if place.is_dir()), places[0])
 
 
@@ -46,7 +47,7 @@ def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]
     from lorchestra.components.canonizer.checks import schemas as of_schemas
     from lorchestra.components.canonizer.checks import transforms as of_transforms
 
-    home = transforms.homes(registry)[0]
+    home = homes(registry)[0]
     for meta in metas:
         yield from of_transforms.check(meta, home, root)
     yield from of_transforms.orphans(home, metas)

@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lorchestra.base import registry
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
-from lorchestra.components.canonizer import examples, files, goldens, skeleton, transforms
+from lorchestra.components.canonizer import examples, files, goldens, skeleton
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks.schemas import named
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.commands.transform_try import is_private
-from lorchestra.components.canonizer.metadata import SUFFIX
 from lorchestra.components.canonizer.pool import Pool
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise Failure(Code.USAGE, "a new transform is named as email/gmail_labels", advice="Lower case, digits and _.")
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
-    targets = _targets(transforms.homes(args.registry)[0], args)
+    targets = _targets(registry.homes(args.registry)[0], args)
     files.refuse_existing(targets)
     for path, content in targets.items():
         files.create(path, content)
@@ -63,7 +63,7 @@ def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
     case = home / folder / "tests" / name / skeleton.CASE
     return {
         home / folder / f"{name}.jsonata": spec,
-        home / folder / f"{name}{SUFFIX}": meta,
+        home / folder / f"{name}{registry.SUFFIX}": meta,
         case.with_suffix(".input.json"): document,
         case.with_suffix(".output.json"): skeleton.pretty(_tried(name, spec, meta, root, document)),
     }
@@ -78,15 +78,15 @@ def _example(path: Path, sure: bool) -> bytes:
             f"{path}: lies in a private directory, and a registry's golden tests are for anybody to read",
             advice="Add --yes if it is synthetic.",
         )
-    return transforms.read_bytes(path)
+    return registry.read_bytes(path)
 
 
 def _tried(name: str, spec: bytes, meta: bytes, schemas: Path, document: bytes) -> Any:
     """What the skeleton makes of the example. Raises Failure(SCHEMA_INVALID) where it is rejected."""
     with TemporaryDirectory() as scratch, closing(Pool()) as pool:
         Path(scratch, f"{name}.jsonata").write_bytes(spec)
-        Path(scratch, f"{name}{SUFFIX}").write_bytes(meta)
-        goldens.prepare(pool, Path(scratch, f"{name}{SUFFIX}"), schemas)
+        Path(scratch, f"{name}{registry.SUFFIX}").write_bytes(meta)
+        goldens.prepare(pool, Path(scratch, f"{name}{registry.SUFFIX}"), schemas)
         outcome = goldens.apply(pool, document)
     if outcome.reject is not None:
         raise Failure(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.registry import locate
 from lorchestra.components.canonizer import engines, goldens, transforms
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks import attempt
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def wanted(registry: Path, ids: list[str]) -> list[Path]:
     """The metadata files of the transforms named, or of all. Raises Failure(TRANSFORM_MISSING) where there is none."""
-    metas = [transforms.find(registry, name) for name in ids] or transforms.every(registry)
+    metas = [locate(registry, name) for name in ids] or transforms.every(registry)
     if not metas:
         raise Failure(Code.TRANSFORM_MISSING, f"{registry}: no transforms")
     return metas

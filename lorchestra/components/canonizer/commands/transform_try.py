@@ -19,9 +19,9 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base import jsonl
+from lorchestra.base import jsonl, registry
 from lorchestra.base.errors import Code, Exit, Failure
-from lorchestra.components.canonizer import goldens, transforms
+from lorchestra.components.canonizer import goldens
 from lorchestra.components.canonizer.arguments import add_registry, count
 from lorchestra.components.canonizer.pool import Pool
 
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show it. Returns 7 where the record is rejected."""
-    meta = transforms.find(args.registry, args.id)
+    meta = registry.locate(args.registry, args.id)
     document = _document(args.input, args.line)
     if not args.yes and is_private(args.input):
         _ask(args.input)
