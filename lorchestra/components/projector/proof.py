@@ -1,26 +1,27 @@
 """The proof of a purge: what was removed is nowhere in the store's bytes any more.
 
-Searched for: the digests of the removed objects, and words of theirs that no remaining object has. Where: the
-database, its write-ahead log and shared memory, registry, rejects, journals, quarantine; and, through the full text's
+Searched for: the digests of the removed objects, and words that no remaining record has in full text or in a column.
+Where: the database, its write-ahead log and shared memory, registry, journals, quarantine; and, through the full text's
 own index, every removed row by each of its words.
 """
 
 from __future__ import annotations
 
-import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 
-from lorchestra.components.projector import database, objects, scan
+from lorchestra.components.projector import database, objects
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 
 _WORD = re.compile(r"\w{6,}")
 _MOST_WORDS = 64
+_BLOCK = 8 * 1024 * 1024
 
 
 class Evidence(NamedTuple):
@@ -52,33 +53,21 @@ def take(store: Store, matches: Sequence[Found]) -> Evidence:
 
 def prove(store: Store, connection: apsw.Connection, evidence: Evidence) -> Proof:
     """Search the store for the evidence."""
-    own = _own_words(store, connection, evidence.words)
-    marks = [*evidence.digests, *(form.encode() for word in own for form in {word, word.lower()})]
-    traces = [str(path.relative_to(store.root)) for path in _files(store) if _holds(path, marks)]
+    words = _own_words(connection, evidence.words)
+    marks = {*evidence.digests, *(form.encode() for word in words for form in (word, word.lower()))}
+    traces = [str(path.relative_to(store.root)) for path in _files(store) if _holds(connection, path, marks)]
     if any(_finds(connection, no, evidence.words) for no in evidence.rows):
         traces.append("full text")
     return Proof(len(marks), tuple(traces))
 
 
-def _own_words(store: Store, connection: apsw.Connection, words: Sequence[str]) -> list[str]:
-    """The longest words that no remaining record has."""
-    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.term USING fts5vocab(main, fulltext, row)")
-    known = "SELECT 1 FROM temp.term WHERE term = ?"
+def _own_words(connection: apsw.Connection, words: Sequence[str]) -> list[str]:
+    """The longest words that the remaining full text does not have, nor the database about itself."""
+    known = "SELECT 1 FROM fulltext WHERE fulltext MATCH ? LIMIT 1"
     said = _said_by_the_store(connection)
-    own = [word for word in words if word.lower() not in said]
-    own = [word for word in own if database.value(connection, known, (word.lower(),)) is None][: 2 * _MOST_WORDS]
-    for path in _others(store):
-        if not own:
-            break
-        content = path.read_bytes()
-        own = [word for word in own if word.encode() not in content and word.lower().encode() not in content]
-    return own[:_MOST_WORDS]
-
-
-def _others(store: Store) -> Iterator[Path]:
-    """The files that hold other records."""
-    yield from (store.root / "rejects").iterdir()
-    yield from (entry.path for entry in scan.walk(store))
+    unsaid = (word for word in words if word.lower() not in said)
+    own = (word for word in unsaid if database.value(connection, known, (f'"{word}"',)) is None)
+    return list(islice(own, _MOST_WORDS))
 
 
 def _said_by_the_store(connection: apsw.Connection) -> str:
@@ -93,17 +82,35 @@ def _finds(connection: apsw.Connection, no: int, words: Sequence[str]) -> bool:
 
 
 def _files(store: Store) -> Iterator[Path]:
-    for path in sorted(store.root.rglob("*")):
-        if path.is_file() and not path.is_relative_to(store.objects):
-            yield path
+    """All but the remaining objects and the remaining rejects, which are records of their own."""
+    places = [place for place in store.root.iterdir() if place.name not in ("objects", "rejects")]
+    for place in sorted(places):
+        yield from (path for path in (place, *sorted(place.rglob("*"))) if path.is_file())
 
 
-def _holds(path: Path, marks: Sequence[bytes]) -> bool:
+def _holds(connection: apsw.Connection, path: Path, marks: Collection[bytes]) -> bool:
+    """Whether a file holds a mark that is not a remaining record's too."""
+    return any(not _is_in_a_column(connection, mark) for mark in _found(path, marks))
+
+
+def _found(path: Path, marks: Collection[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    overlap = max(map(len, marks), default=1) - 1
     with path.open("rb") as file:
-        if not path.stat().st_size:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(mark) >= 0 for mark in marks)
+        block = b""
+        while more := file.read(_BLOCK):
+            block = block[-overlap:] + more
+            found.update(mark for mark in marks if mark not in found and mark in block)
+    return found
+
+
+def _is_in_a_column(connection: apsw.Connection, mark: bytes) -> bool:
+    """Whether a remaining object has these bytes in a property that is a column of the database."""
+    columns = database.rows(connection, "SELECT type, no FROM field WHERE NOT lazy")
+    return any(
+        database.value(connection, f"SELECT 1 FROM fields_{kind} WHERE instr(CAST(c{no} AS BLOB), ?) LIMIT 1", (mark,))  # noqa: S608
+        for kind, no in columns
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

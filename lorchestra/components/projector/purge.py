@@ -48,6 +48,15 @@ def subject(store: Store, connection: apsw.Connection, key: str, wanted: str) ->
     return ids
 
 
+def has(value: Any, wanted: str) -> bool:
+    """Whether a JSON value is, or has inside of it, this text or this number."""
+    if isinstance(value, dict):
+        return any(has(item, wanted) for item in value.values())
+    if isinstance(value, list):
+        return any(has(item, wanted) for item in value)
+    return value is not None and str(value) == wanted
+
+
 def purge(store: Store, connection: apsw.Connection, ids: Collection[bytes]) -> None:
     """Remove these objects, with all their revisions. Raises Failure(STORE_DAMAGED) where one cannot be read."""
     kinds = {found.name.id: found.name.type for each in ids for found in lookup.revisions_of(connection, each)}

@@ -248,6 +248,16 @@ def test_purge_leaves_nothing_and_the_next_pull_does_not_bring_it_back(bench: Be
     assert json.loads(tombstone.read_text()) == {"format": "lorchestra.tombstone/1", "type": "email", "id": row["_id"]}
 
 
+def test_the_proof_finds_what_a_purge_could_not_reach(filled: Bench) -> None:
+    one = filled.registry("email")["ids"][0]
+    subject = filled.ok("get", one).json()["body"].split()[4]
+    (filled.store / "registry" / "notes.txt").write_text(f"I wrote down: {subject}")
+    ended = filled.run("purge", one, "--yes")
+    assert ended.returncode == 1
+    assert "traces remain in: registry/notes.txt" in ended.stderr
+    assert subject not in ended.stderr
+
+
 def test_purge_takes_all_revisions(filled: Bench) -> None:
     filled.canonical("contact-20251102.jsonl", [contact(1, "Ada Married")])
     filled.pull()
@@ -278,7 +288,7 @@ def test_a_subject_is_found_in_any_property_however_deep_and_in_former_revisions
 
 
 def test_rejected_records_of_a_subject_go_too(bench: Bench) -> None:
-    bad = email(2, size="x", **{"from": "ada@example.org"})
+    bad = email(2, size="x", **{"from": [{"address": "ada@example.org"}]})
     bench.canonical("email-20251101.jsonl", [email(1, **{"from": "ada@example.org"}), bad, email(3, size="x")])
     bench.pull()
     bench.ok("purge", "--subject", "from=ada@example.org", "--yes")

@@ -30,7 +30,7 @@ def test_without_the_extra_it_says_what_to_install(letters: Bench) -> None:
     for command in (["embed"], ["search", "--semantic", "money"]):
         ended = letters.run(*command)
         assert ended.returncode == 2
-        assert "pip install 'lorchestra[semantic]'" in ended.stderr
+        assert "make semantic" in ended.stderr
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the extra `semantic` is not installed")
