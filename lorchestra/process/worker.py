@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
 
 _LONGEST_RESULT = 1 << 20
-_workers: dict[tuple[str, ...], Worker] = {}
+_workers: dict[tuple[int, tuple[str, ...]], Worker] = {}
 
 
 class Worker:
@@ -129,8 +130,8 @@ def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:
 
 
 def shared(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Worker:
-    """The worker of this process for a command: started at the first call, ended with the process."""
-    key = tuple(argv)
+    """The worker of this thread for a command: started at the first call, ended with the process."""
+    key = (threading.get_ident(), tuple(argv))
     if key in _workers and not _workers[key].alive:
         _workers.pop(key).stop(grace_seconds=0)
     if key not in _workers:

@@ -259,3 +259,26 @@ def test_nothing_of_doit_is_left_in_the_project(built: Project) -> None:
     assert not list(built.root.rglob(".doit*"))
     modes = {path.name: path.stat().st_mode & 0o077 for path in Path(built.logs).iterdir()}
     assert set(modes.values()) == {0}
+
+
+def test_another_backend_is_refused_by_every_command(built: Project) -> None:
+    for command in ("run", "list", "forget"):
+        assert "keeps its own task store" in built.run("doit", command, "--backend", "json", status=3).stderr
+
+
+def test_index_does_not_depend_on_thousands_of_files(built: Project) -> None:
+    told = built.run("doit", "info", "index:email").stdout
+    assert "file_dep" not in told
+    assert ".jsonl" not in told.partition("canonical files")[2].partition("\n")[2]
+
+
+def test_threads_do_the_same_as_processes(project: Project) -> None:
+    project.run("doit", "-n", "3", "-P", "thread")
+    assert len(project.objects()) == 14
+    assert not project.ran("doit", "canonize", "index")
+
+
+def test_a_reason_can_be_read(built: Project) -> None:
+    built.edit("    registry: transforms\n", "    registry: transforms\n    validation: {max_rejects: 9}\n")
+    assert "settings changed" in built.run("doit", "canonize").stdout
+    assert "as its receipt says" not in built.run("doit", "info", "canonize:email-20251110", status=None).stdout
