@@ -109,7 +109,7 @@ def _snakemake(install: bool) -> str | None:
     if install and not program.exists():
         CACHE.mkdir(exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE / "snakemake"], check=False)
-        pip = [str(CACHE / "snakemake/bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        pip = [str(CACHE / "snakemake/bin/python"), "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
         subprocess.run([*pip, SNAKEMAKE], check=False, stdout=sys.stderr)
     return str(program) if program.exists() else None
 
