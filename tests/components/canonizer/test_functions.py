@@ -100,6 +100,13 @@ def test_addresses(header: str, expected: list[tuple[str, str]]) -> None:
     assert [(one["name"], one["address"]) for one in mail.addresses(header)] == expected
 
 
+def test_deep_html_is_read_as_far_as_it_is_cheap_to_read() -> None:
+    deep = "<div>" * 100_000
+    assert markup.html_text(f"shown{deep}not any more") == ["shown"]
+    assert markup.html_text("<p>one<li>two<br>" * 30_000) == ["\n".join(["one", "two"] * 30_000)]
+    assert markup.html_text("<div>one</div>" * 60_000) == ["\n".join(["one"] * 60_000)]
+
+
 PIECES = [
     '"Doe, J"',
     '""',
@@ -165,8 +172,12 @@ def test_what_is_no_date_gives_nothing(value: Any) -> None:
         ("<head><title>No</title><style>p{}</style></head><body>Yes<script>no()</script><!-- no --></body>", "Yes"),
         ("&lt;tag&gt; &amp; &eacute;&#233;&nbsp;x", "<tag> & éé x"),
         ("<ul><li>1<li>2</ul>", "1\n2"),
-        ("<tr><td>1</td><td>2</td></tr>", "1 2"),
-        ("<title>never closed<p>shown", "shown"),
+        ("<table><tr><td>1</td><td>2</td></tr><tr><td><table><td>3</table>4</table>5", "1 2\n3\n4\n5"),
+        ("<span><div>a</div></span>b<center>c</center>d", "a\nb\nc\nd"),
+        ("<!--[if mso]>not<![endif]--><![if !mso]>shown<![endif]>", "shown"),
+        ("<title>never closed<p>no browser shows it", ""),
+        ("<p>cut off in <a href='x", "cut off in"),
+        ("a\0b\ud800<b>c</b>", "abc"),
         ("<![odd <p>t</p>", "t"),
         ("no markup", "no markup"),
         ("1 < 2", "1 < 2"),
@@ -221,6 +232,10 @@ def test_headers_of_any_shape_are_read(text: str) -> None:
         (mail.mime_header, "=?utf-8?q?a?= " * 15_000),
         (mail.mime_text, "/w" * 2_000_000),
         (markup.html_text, "<div>" * 300_000),
+        (markup.html_text, "<div></x>" * 200_000),
+        (markup.html_text, "<p><b>" * 300_000),
+        (markup.html_text, "<b><div></b>" * 150_000),
+        (markup.html_text, "<table><tr><td>" * 120_000),
         (markup.html_text, "<a '" * 400_000),
         (markup.html_text, "<!--" * 400_000),
         (markup.html_text, "<script>" * 250_000),
