@@ -142,7 +142,7 @@ class _Run:
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
         for file in outcome.confirmed:
             published.confirm(file)
-        outcome.published(published.files)
+        outcome.published(published.files, published.whole)
         self._tell_counts(outcome, published)
         return outcome, published
 

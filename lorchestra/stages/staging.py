@@ -25,7 +25,10 @@ from lorchestra.stages.merge import Merge
 
 @dataclass
 class Published:
-    """What a hand-over came to. `code` and `what` tell the first fault; the rest was published all the same."""
+    """What a hand-over came to.
+
+    `code` and `what` tell the first fault; the rest was published all the same. `whole`: nothing is left in staging.
+    """
 
     files: list[str] = field(default_factory=list)
     records: int = 0
@@ -33,6 +36,7 @@ class Published:
     superseded: int = 0
     torn: int = 0
     refused: int = 0
+    whole: bool = False
     code: Code | None = None
     what: str = ""
 
@@ -101,9 +105,9 @@ class Staging:
             private.sweep(raw_dir)
             parts = self._collect(rules, published)
             done = [self._publish(raw_dir / name, parts[name], rules, finished, published) for name in sorted(parts)]
-            if all(done):
-                for attempt in self.attempts():
-                    shutil.rmtree(attempt)
+            published.whole = all(done)
+            for attempt in self.attempts() if published.whole else ():
+                shutil.rmtree(attempt)
         return published
 
     def _collect(self, rules: Rules, published: Published) -> dict[str, list[Path]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from lorchestra.base.errors import Code
 from lorchestra.process import runner
+from lorchestra.process.claim import claim
 from lorchestra.stages.extract import bookmark, expand
 from tests.meltano.project import ACCOUNTS, TOKEN, Project
 from tests.stages.house import RAW
@@ -37,6 +42,7 @@ def test_failed_authentication_is_tried_again_and_told_without_the_token(project
     project.plan("auth", "auth")
     result = project.run(attempts=2)
     assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
+    assert result.what == "meltano ended with status 1, its extractor ended with status 1"
     assert TOKEN in project.log(result), "the plugin's words are kept, but only in the private log"
     project.check_privacy()
     project.settle()
@@ -109,6 +115,31 @@ def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project, monkey
     assert project.credentials() == []
 
 
+def saved_bookmarks(own: Path) -> str:
+    with contextlib.closing(sqlite3.connect(own / "meltano" / "meltano.db")) as database:
+        return str(database.execute("select partial_state, completed_state from state").fetchall())
+
+
+@long
+def test_a_machine_that_goes_down_takes_no_record_with_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bookmark was on the disk already, what the target wrote was not."""
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
+    project.settle()
+    project.receive([7, 8])
+    own = project.house.work / "sources" / ACCOUNTS[0]
+    killed = project.start("stuck")
+    while '"messages": 7' not in saved_bookmarks(own):
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    with claim(project.house.work / "locks" / f"{ACCOUNTS[0]}.lock"):
+        for lost in project.house.staged():
+            shutil.rmtree(lost)
+        (own / "running").write_text("another boot")
+    assert project.settle().new_records == 2
+    assert not (own / "running").exists()
+
+
 @long
 def test_two_runs_of_one_source_at_once_the_second_is_told_so(project: Project) -> None:
     first = project.start("slow")
@@ -147,12 +178,12 @@ def test_a_job_is_taken_apart_and_its_sources_fail_alone(project: Project) -> No
 @long
 def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project) -> None:
     project.settle()
-    database = project.house.work / "sources" / ACCOUNTS[0] / "meltano" / "meltano.db"
+    own = project.house.work / "sources" / ACCOUNTS[0]
     (project.root / ".meltano").mkdir()
-    database.rename(project.root / ".meltano" / "meltano.db")
+    (own / "bookmarks.db").rename(project.root / ".meltano" / "meltano.db")
+    shutil.rmtree(own)
     assert project.settle().status == "empty"
-    assert database.exists()
-    database.unlink()
+    shutil.rmtree(own)
     (project.root / ".meltano" / "meltano.db").write_bytes(b"no database" * 1000)
     result = project.run()
     assert (result.status, result.code) == ("failed", Code.CONFIG)

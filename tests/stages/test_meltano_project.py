@@ -17,7 +17,7 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.config import Source
 from lorchestra.stages.extract import expand
 from lorchestra.stages.sources import meltano_project, meltano_system
-from lorchestra.stages.sources.meltano import _Counter
+from lorchestra.stages.sources.meltano import _Events
 
 PLUGINS = """
 plugins:
@@ -186,6 +186,42 @@ def test_bookmarks_are_copied_from_the_project_once_and_can_be_dated(tmp_path: P
     assert list(system.iterdir()) == []
 
 
+def mark(database: Path, bookmark: str) -> None:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table if not exists state (bookmark)")
+        connection.execute("delete from state")
+        connection.execute("insert into state values (?)", [bookmark])
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("committed", "went_down", "bookmark"),
+    [
+        (False, False, "moved"),
+        (True, False, "moved"),
+        (False, True, "the project's"),
+        (True, True, "safe"),
+    ],
+)
+def test_a_bookmark_counts_when_its_records_are_safe(
+    tmp_path: Path, committed: bool, went_down: bool, bookmark: str
+) -> None:
+    own, project = tmp_path / "own", tmp_path / "project"
+    mark(project / ".meltano" / "meltano.db", "the project's")
+    database = meltano_system.prepare(own, project) / "meltano.db"
+    if committed:
+        mark(database, "safe")
+        meltano_system.commit(own)
+        meltano_system.prepare(own, project)
+    mark(database, "moved")
+    if went_down:
+        (own / "running").write_text("another boot")
+    meltano_system.prepare(own, project)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("select bookmark from state").fetchall() == [(bookmark,)]
+
+
 def test_no_more_extractors_of_a_project_are_at_work_than_allowed(tmp_path: Path) -> None:
     order: list[str] = []
 
@@ -227,6 +263,24 @@ METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}
 )
 def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
     told: list[int] = []
-    counter = _Counter(told.append)
-    counter.line(line)
-    assert (counter.records, told) == (count, [count] if count else [])
+    events = _Events(told.append)
+    events.line(line)
+    assert (events.records, events.failed, told) == (count, "", [count] if count else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b'{"event": "Block run completed", "exit_codes": {"extractors": 1}}', "its extractor ended with status 1"),
+        (b'{"exit_codes": {"loaders": 1, "extractors": -9}}', "its extractor ended with status -9"),
+        (b'{"exit_codes": {"extractors": "secret"}}', ""),
+        (b'{"exit_codes": {"secrets": 1}}', ""),
+        (b'{"exit_codes": null}', ""),
+        (b'"exit_codes"', ""),
+        (b'{"exit_codes"', ""),
+    ],
+)
+def test_which_part_failed_is_told_and_nothing_else(line: bytes, what: str) -> None:
+    events = _Events(lambda _records: None)
+    events.line(line)
+    assert (events.records, events.failed) == (0, what)

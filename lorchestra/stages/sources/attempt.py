@@ -50,7 +50,7 @@ class Attempt:
         )
 
 
-def _nothing(_published: Collection[str]) -> None:
+def _nothing(_names: Collection[str], _whole: bool) -> None:
     return
 
 
@@ -58,8 +58,8 @@ class Outcome(NamedTuple):
     """How an attempt ended; `code` is None where it went well. `what` may be told to anybody.
 
     `log` is the program's private log. `confirmed` are raw files that hold already what the source has, so that it was
-    not copied; `waiting` counts what was left for the next run. `published` is called with the names of the raw files
-    once they are safe.
+    not copied; `waiting` counts what was left for the next run. `published` is called when the hand-over is done, with
+    the names of the raw files that are safe, and whether nothing is left in staging.
     """
 
     code: Code | None = None
@@ -67,4 +67,4 @@ class Outcome(NamedTuple):
     log: Path | None = None
     confirmed: tuple[Path, ...] = ()
     waiting: int = 0
-    published: Callable[[Collection[str]], None] = _nothing
+    published: Callable[[Collection[str], bool], None] = _nothing

@@ -43,7 +43,7 @@ def attempt(task: Attempt) -> Outcome:
         if task.raw / name not in known and _copy(inbox / name, identity, task.output / name)
     }
 
-    def published(safe: Collection[str]) -> None:
+    def published(safe: Collection[str], _whole: bool) -> None:
         if moved:
             _remove(inbox, {name: identity for name, identity in copied.items() if name in safe})
 

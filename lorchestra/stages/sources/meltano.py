@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lorchestra.base import private
@@ -65,17 +65,22 @@ def attempt(task: Attempt) -> Outcome:
     system = meltano_system.prepare(task.private, repo)
     env = _environment(task, project) | {"MELTANO_SYS_DIR_ROOT": str(system)}
     argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
-    counter = _Counter(task.progress)
+    events = _Events(task.progress)
     with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
         try:
-            finished = task.run(argv, cwd=repo, env=env, on_line=counter.line)
+            finished = task.run(argv, cwd=repo, env=env, on_line=events.line)
         finally:
             meltano_system.remove_credentials(system)
     code = runner.code(finished, Code.SOURCE_FAILED)
-    if code is None and counter.records and not any(task.output.iterdir()):
-        what = f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
-        return Outcome(Code.CONFIG, what, finished.log)
-    return Outcome(code, f"meltano ended with status {finished.status}" if code else "", finished.log)
+    what = ", ".join(filter(None, [f"meltano ended with status {finished.status}", events.failed])) if code else ""
+    if code is None and events.records and not any(task.output.iterdir()):
+        code, what = Code.CONFIG, f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
+
+    def published(_names: Collection[str], whole: bool) -> None:
+        if whole:
+            meltano_system.commit(task.private)
+
+    return Outcome(code, what, finished.log, published=published)
 
 
 def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, str]:
@@ -114,20 +119,20 @@ def _variable(plugin: str, setting: str) -> str:
     return f"{plugin}_{setting}".replace("-", "_").upper()
 
 
-class _Counter:
-    """Sums up the record counts among the lines of Meltano's log. Nothing else is taken from them."""
+class _Events:
+    """Takes from the lines of Meltano's log how many records came and which part failed, and not a word else."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
         self._progress = progress
         self.records = 0
+        self.failed = ""
 
     def line(self, line: bytes) -> None:
-        if b"record_count" not in line:
-            return
-        count = _record_count(line)
-        if count:
+        if b"record_count" in line and (count := _record_count(line)):
             self.records += count
             self._progress(self.records)
+        if b'"exit_codes"' in line:
+            self.failed = _failed_part(line) or self.failed
 
 
 def _record_count(line: bytes) -> int:
@@ -139,5 +144,18 @@ def _record_count(line: bytes) -> int:
             metric = json.loads(event["event"].partition("METRIC: ")[2])
         counts = event.get("producer") and metric["metric"] == "record_count" and metric["type"] == "counter"
         return max(0, int(metric["value"])) if counts else 0
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except _NOT_AN_EVENT:
         return 0
+
+
+def _failed_part(line: bytes) -> str:
+    """The first part that `exit_codes` of the last event names, such as "its extractor ended with status 1"."""
+    try:
+        codes = json.loads(line)["exit_codes"]
+        return next(f"its {part} ended with status {codes[f'{part}s']:d}" for part in _PARTS if f"{part}s" in codes)
+    except (*_NOT_AN_EVENT, StopIteration):
+        return ""
+
+
+_PARTS = ("extractor", "mapper", "loader")
+_NOT_AN_EVENT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)

@@ -22,20 +22,39 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.config import Source
 
 _NAME = "meltano"
+_SAFE = "bookmarks.db"
+_RUNNING = "running"
 _LAST_STATE = "select max(coalesce(ended_at, last_heartbeat_at, started_at)) from runs where payload_flags <> 0"
 """A run has a flag where its payload holds a bookmark; the column for it in table `state` stays empty."""
 
 
 def prepare(own: Path, repo: Path) -> Path:
-    """The source's own stand-in for the project's `.meltano`; with one each, sources never race in migrations."""
+    """The source's own stand-in for the project's `.meltano`; with one each, sources never race in migrations.
+
+    Programs do not sync what they write. When the machine went down in the middle of a run, the records of that run may
+    be gone though the bookmark stands behind them: then the bookmarks of the last `commit` count.
+    """
     system, projects = own / _NAME, repo / ".meltano"
     private.make_directory(system)
     for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
         _link(system / plugins.name, plugins)
-    if not (system / "meltano.db").exists() and (projects / "meltano.db").is_file():
-        _copy_database(projects / "meltano.db", system / "meltano.db")
     remove_credentials(system)  # a killed run's
+    database, safe, boot = system / "meltano.db", own / _SAFE, _boot()
+    if (own / _RUNNING).exists() and (own / _RUNNING).read_bytes() != boot:
+        for file in system.glob("meltano.db*"):
+            file.unlink()
+    private.write(own / _RUNNING, boot)
+    for source in (safe, projects / "meltano.db"):
+        if not database.exists() and source.is_file():
+            _copy_database(source, database)
     return system
+
+
+def commit(own: Path) -> None:
+    """The records that the bookmarks stand behind are safe, so the bookmarks count from now on."""
+    if (own / _NAME / "meltano.db").exists():
+        _copy_database(own / _NAME / "meltano.db", own / _SAFE)
+    (own / _RUNNING).unlink()
 
 
 def remove_credentials(system: Path) -> None:
@@ -99,6 +118,7 @@ def _copy_database(old: Path, new: Path) -> None:
         with contextlib.closing(_read_only(old)) as source, contextlib.closing(sqlite3.connect(temporary)) as target:
             source.backup(target)
         os.replace(temporary, new)
+        private.sync_directory(new.parent)
     except sqlite3.Error:
         failure = Failure(
             Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away."
@@ -107,6 +127,12 @@ def _copy_database(old: Path, new: Path) -> None:
         temporary.unlink(missing_ok=True)
     if failure:
         raise failure
+
+
+def _boot() -> bytes:
+    """A text that is another one after the machine went down; empty where the system does not tell."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_bytes() if boot.exists() else b""
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
