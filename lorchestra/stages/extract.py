@@ -111,10 +111,8 @@ class _Run:
         try:
             with claim(self.work_dir / "locks" / f"{self.source.name}.lock") as held:
                 outcome, published = self._under(held)
-        except Failure as failure:
-            outcome = Outcome(failure.code, failure.what)
-        except OSError as error:
-            outcome = _refused(error)
+        except (Failure, OSError) as error:
+            outcome = _told(error)
         code = outcome.code or published.code
         return SourceResult(
             source=self.source.name,
@@ -132,6 +130,7 @@ class _Run:
     def _under(self, held: Claim) -> tuple[Outcome, Published]:
         """Everything that needs the source's lock."""
         staging = Staging(self.work_dir, self.source.name)
+        self._remove_logs()
         leftovers = len(staging.attempts())
         if leftovers:
             self.log.event("leftovers_found", "extract", source=self.source.name, attempts=leftovers)
@@ -165,20 +164,18 @@ class _Run:
         """What an attempt came to; whatever was expected to go wrong is data."""
         try:
             outcome = _TYPES[self.source.type](task)
-        except Failure as failure:
-            outcome = Outcome(failure.code, failure.what)
-        except OSError as error:
-            outcome = _refused(error)
+        except (Failure, OSError) as error:
+            outcome = _told(error)
         if outcome.code and OUTCOMES[outcome.code].retry and not staging.has_space():
             return outcome._replace(code=Code.NO_SPACE, what="no space left to extract to")
         return outcome
 
     def _task(self, number: int, output: Path, held: Claim) -> Attempt:
-        name = self.source.name
+        name, child_log = self.source.name, self._child_log(number)
         own = self.work_dir / "sources" / name
-        scratch, logs = own / "tmp", self.work_dir / "logs"
+        scratch = own / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # a killed run's
-        for directory in (scratch, logs):
+        for directory in (scratch, child_log.parent):
             private.make_directory(directory)
         return Attempt(
             source=self.source,
@@ -187,10 +184,20 @@ class _Run:
             private=own,
             scratch=scratch,
             date=self.date,
-            log=logs / f"{name}.{number}.log",
+            log=child_log,
             claim=held,
             progress=lambda records: self.progress(name, records) if self.progress else None,
         )
+
+    def _child_log(self, number: int) -> Path:
+        return self.work_dir / "logs" / f"{self.source.name}.{number}.log"
+
+    def _remove_logs(self) -> None:
+        """The words of an earlier run's programs may be PHI, and would mislead."""
+        number = 1
+        while (child_log := self._child_log(number)).exists():
+            child_log.unlink()
+            number += 1
 
     def _accepts(self, name: names.DatedName) -> bool:
         """Programs that are told their source's name use it; an inbox and a Meltano target may hold several."""
@@ -218,9 +225,11 @@ def _status(code: Code | None, published: Published) -> Status:
     return "ok" if published.files else "empty"
 
 
-def _refused(error: OSError) -> Outcome:
-    failure = from_os_error(error)
-    return Outcome(failure.code, failure.what)
+def _told(error: Failure | OSError) -> Outcome:
+    """A failure as data, with its advice where that says more than the table's."""
+    failure = from_os_error(error) if isinstance(error, OSError) else error
+    advice = "" if failure.advice == OUTCOMES[failure.code].advice else f". {failure.advice}"
+    return Outcome(failure.code, f"{failure.what}{advice}")
 
 
 def _fields(result: SourceResult) -> dict[str, Field]:

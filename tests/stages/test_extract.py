@@ -151,6 +151,13 @@ def test_what_may_pass_is_tried_again(house: House, script: str, code: Code) -> 
     assert house.slept == [60]
 
 
+def test_an_earlier_run_s_logs_do_not_stay(house: House) -> None:
+    house.ask(house.program("sys.exit(1)"), Retry(enabled=True, max_attempts=3))
+    assert len(list((house.work / "logs").iterdir())) == 3
+    result = house.ask(house.program("put({'id': 1})"))
+    assert list((house.work / "logs").iterdir()) == [result.child_log]
+
+
 def test_a_missing_program_says_so_and_is_not_sought_again(house: House) -> None:
     source = Source(NAME, "command", {"command": "/no/such/program"})
     result = house.ask(source, Retry(enabled=True))
