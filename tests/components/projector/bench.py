@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from lorchestra.components.projector import cli
 
 PROGRAM = Path(sys.executable).with_name("vector-projector")
 EMAIL = "iglu:org.example/email/jsonschema/1-0-0"
@@ -82,7 +85,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.input, self.schemas, self.store = root / "canonical", root / "schemas", root / "store"
-        self.input.mkdir(mode=0o700, parents=True)
+        self.input.mkdir(mode=0o700, parents=True, exist_ok=True)
         for uri, document in SCHEMAS.items():
             self.schema(uri, document)
 
@@ -123,6 +126,15 @@ class Bench:
         ended, report = self.try_pull(*arguments)
         assert ended.returncode == 0, ended.stderr
         return report
+
+    def proven(self) -> None:
+        """Prove the store: `verify`, in this process, for it is asked often."""
+        umask, handler = os.umask(0o077), signal.getsignal(signal.SIGTERM)
+        try:
+            assert cli.main(["verify", "--store", str(self.store)]) == 0
+        finally:
+            os.umask(umask)
+            signal.signal(signal.SIGTERM, handler)
 
     def rows(self, sql: str) -> list[Any]:
         """The rows of a query, as dicts."""

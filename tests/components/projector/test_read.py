@@ -77,6 +77,7 @@ def test_an_id_that_is_not_there_and_one_that_is_not_enough(filled: Bench) -> No
 def test_origin_goes_through_the_lineage_to_the_raw_line(filled: Bench) -> None:
     import hashlib
 
+    filled.pull()
     full = identity(filled, "Appointment 3")
     (place,) = filled.ok("get", full, "--origin", "--format", "jsonl").rows()
     assert (place["canonical_file"], place["canonical_line"]) == ("email-20251101.jsonl", 4)
@@ -229,9 +230,9 @@ def test_without_full_text_nothing_is_found_and_everything_else_works(bench: Ben
     bench.canonical("email-20251101.jsonl", [email(1)])
     bench.pull("--config", config)
     assert found(bench, "appointment") == []
-    bench.ok("verify")
+    bench.proven()
     bench.ok("purge", bench.registry("email")["ids"][0], "--yes")
-    bench.ok("verify")
+    bench.proven()
 
 
 # query
@@ -307,7 +308,7 @@ def test_names_that_differ_in_case_or_need_quotes_are_columns_all_the_same(bench
     assert row["_id_2"] == "value of _id"
     assert row["c'd"] == "value of c'd"
     assert row['a "b"'] == 'value of a "b"'
-    bench.ok("verify")
+    bench.proven()
 
 
 # output
