@@ -26,11 +26,14 @@ class Chunk(NamedTuple):
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[int]:
-    """A descriptor of an input file. Raises Failure(MISSING | PERMISSION)."""
+    """A descriptor of an input file. Raises Failure(MISSING | PERMISSION), and (INPUT_CHANGED) at the end of the block
+    where a regular file is not the one any more that it was at the beginning, whatever else came of that.
+    """
     failure: Failure | None = None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        before = os.fstat(descriptor)
+        if stat.S_ISDIR(before.st_mode):
             os.close(descriptor)
             raise IsADirectoryError(errno.EISDIR, "")
     except OSError as error:
@@ -39,8 +42,15 @@ def opened(path: str) -> Iterator[int]:
         raise failure
     try:
         yield descriptor
+    except Failure as fault:
+        failure = fault
     finally:
+        after = os.fstat(descriptor)
         os.close(descriptor)
+    if stat.S_ISREG(before.st_mode) and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        failure = Failure(Code.INPUT_CHANGED, f"{path}: changed while it was read")
+    if failure:
+        raise failure
 
 
 def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> Iterator[Chunk]:

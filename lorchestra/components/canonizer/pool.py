@@ -113,7 +113,9 @@ class Pool:
         if identity is None and has_worked:
             identity = self._prepared(self._any_idle())  # it may have been killed while nothing was asked of it
         if identity is None:
-            raise Failure(Code.TRANSFORM_INVALID, f"{order.meta}: the engine breaks down over this transform")
+            raise Failure(
+                Code.TRANSFORM_INVALID, f"{order.meta}: compiling it and its schemas takes more than a worker may have"
+            )
         self._identity = identity
         return identity
 

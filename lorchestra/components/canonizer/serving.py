@@ -127,8 +127,9 @@ def _job(fields: dict[str, Any]) -> Job:
     )
     if job.recipe is not None and not all(isinstance(text, str) for text in job.recipe.values()):
         raise Failure(Code.USAGE, "recipe: text by name")
-    if len({job.output, job.rejects, job.lineage}) < 3:
-        raise Failure(Code.USAGE, "output, rejects and lineage are three files")
+    written = {os.path.realpath(path) for path in (job.output, job.rejects, job.lineage)}
+    if len(written) < 3 or written & {os.path.realpath(source.path) for source in job.inputs}:
+        raise Failure(Code.USAGE, "output, rejects and lineage are three files, and none of them is an input")
     return job
 
 
@@ -139,6 +140,7 @@ def _taken(fields: dict[str, Any], key: str, kind: type, default: Any = _REQUIRE
     value = fields.get(key)
     if value is None and default is not _REQUIRED:
         return default
-    if not isinstance(value, kind) or (kind is str and not value) or (kind is int and value is True):
+    is_path = isinstance(value, str) and value and "\0" not in value
+    if not isinstance(value, kind) or (kind is str and not is_path) or (kind is int and isinstance(value, bool)):
         raise Failure(Code.USAGE, f"{key}: {'missing, or ' if default is _REQUIRED else ''}not of its kind")
     return value

@@ -19,9 +19,9 @@ from lorchestra.components.canonizer.frames import Order
 from lorchestra.components.canonizer.preparing import Prepared, is_current, prepare
 
 RECORD_SECONDS = 10.0
-"""CPU time for one record: beyond the engines' own limits, which are kinder."""
+"""CPU time for one record, and for compiling one transform: beyond the engines' own limits, which are kinder."""
 MEMORY = 1024 * 1024 * 1024
-"""How much a worker may take beyond what it holds when its first transform is ready."""
+"""How much a worker may take beyond what it holds at its start, then beyond what it holds with its first transform."""
 _MOST_PREPARED = 64
 
 
@@ -47,7 +47,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self._prepared: dict[Order, Prepared] = {}
-        self._bounded = False
+        _bound_memory()
 
     def answer(self, header: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """The reply to one request: to prepare a transform, or to convert lines. Raises Failure."""
@@ -57,13 +57,17 @@ class Workshop:
         return self._convert(header["key"], header["first"], blob)
 
     def _prepare(self, order: Order) -> dict[str, Any]:
+        first = not self._prepared
         known = self._prepared.pop(order, None)
+        _allow_time()
         if known is None or not is_current(known):
             known = prepare(order)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         self._prepared[order] = known  # the one used last stands last
         if len(self._prepared) > _MOST_PREPARED:
             self._prepared.pop(next(iter(self._prepared)))
-        self._bound_memory()
+        if first:
+            _bound_memory()
         return known.identity
 
     def _convert(self, key: str, first: int, lines: bytes) -> tuple[dict[str, Any], bytes]:
@@ -73,14 +77,13 @@ class Workshop:
         header = converted._asdict() | {"rejects": [tuple(reject) for reject in converted.rejects]}
         return header, header.pop("output")
 
-    def _bound_memory(self) -> None:
-        if not self._bounded:
-            status = Path("/proc/self/status").read_text("ascii").splitlines()
-            held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024
-            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            limit = held + MEMORY
-            resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
-            self._bounded = True
+
+def _bound_memory() -> None:
+    status = Path("/proc/self/status").read_text("ascii").splitlines()
+    held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = held + MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
 
 
 def _allow_time() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.house import Registry, can, rows
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.canonizer import worker
+from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.pool import Pool
+from tests.components.canonizer.house import CAN, Registry, can, rows
 
 LINES = b'{"n":0}\n{"n":1}\n{"n":0}\n'
 BOMBS = {
@@ -77,6 +83,30 @@ def test_a_catastrophic_pattern_in_a_schema_sets_the_record_aside(tmp_path: Path
     assert done.returncode == 0
     assert rows(done.stdout) == [{"a": "a"}]
     assert b"schema_in:" in done.stderr
+
+
+def test_compiling_a_transform_has_a_time_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meta = Registry(tmp_path).flat(f"[{'1,' * 500_000}1]")
+    monkeypatch.setattr(worker, "RECORD_SECONDS", 0.01)
+    with contextlib.closing(Pool()) as pool, pytest.raises(Failure) as caught:
+        pool.prepare(Order(str(meta)))
+    assert (caught.value.code, "more than a worker may have" in caught.value.what) == (Code.TRANSFORM_INVALID, True)
+
+
+def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
+    meta = Registry(tmp_path).flat("$")
+    raw = tmp_path / "raw.jsonl"
+    raw.write_bytes(b'{"pad":"%s"}\n' % (b"x" * 1000) * 2000)
+    with subprocess.Popen(
+        [CAN, "transform", "run", "--meta", meta, "--input", raw], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout and child.stderr
+        child.stdout.read(1)  # it has begun, and the pipe does not hold the rest
+        with raw.open("ab") as file:
+            file.write(b"{}\n")
+        child.stdout.read()
+        assert f"{raw}: changed while it was read" in child.stderr.read().decode()
+    assert child.returncode == 75
 
 
 def test_many_killers_cost_their_records_alone_with_several_processes(tmp_path: Path) -> None:

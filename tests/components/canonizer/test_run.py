@@ -279,3 +279,15 @@ def test_memory_stays_bounded_whatever_the_size_of_the_input(meta: Path, tmp_pat
     ]
     done = subprocess.run([sys.executable, "-c", MEASURE, *run], capture_output=True, check=True)
     assert int(done.stdout) < 75 * 1024  # KiB in the larger of its two processes, for 150 MB
+
+
+def test_no_file_is_written_over_the_input(registry: Registry, tmp_path: Path) -> None:
+    raw = tmp_path / "raw.jsonl"
+    raw.write_bytes(b'{"id":"a"}\n')
+    (tmp_path / "link").symlink_to(tmp_path)
+    for key in ("--output", "--rejects", "--report"):
+        done = can(
+            "transform", "run", "--meta", registry.flat("$"), "--input", raw, key, tmp_path / "link" / "raw.jsonl"
+        )
+        assert (done.returncode, b"are different files" in done.stderr) == (2, True)
+    assert raw.read_bytes() == b'{"id":"a"}\n'

@@ -157,6 +157,11 @@ def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job:
         ({"max_rejects": "few"}, "usage", "max_rejects"),
         ({"recipe": {"x": 5}}, "usage", "recipe"),
         ({"lineage": "OUTPUT"}, "usage", "three files"),
+        ({"rejects": "OUTPUT/../note-20251112.jsonl"}, "usage", "three files"),
+        ({"inputs": [{"path": "OUTPUT", "meta": "META"}]}, "usage", "none of them is an input"),
+        ({"output": "a\0b"}, "usage", "output"),
+        ({"inputs": [{"path": "/dev", "meta": "META"}]}, "missing", "/dev: is a directory"),
+        ({"max_rejects": False}, "usage", "max_rejects"),
     ],
 )  # fmt: skip
 def test_a_job_that_fails_leaves_all_as_it_was(
@@ -199,6 +204,11 @@ def test_a_changed_transform_or_schema_is_seen_by_the_next_job(
     assert server.ask(job)["rejected_by"] == {"schema_in:required": 2}
     registry.schema("iglu:com.example/part/jsonschema/1-0-0", {"required": ["none"]})
     assert server.ask(job)["rejected_by"] == {"schema_in:required": 6}
+
+
+def test_a_line_that_is_too_long_is_no_job_and_the_next_one_is(server: Server, job: dict[str, Any]) -> None:
+    assert server.ask(json.dumps({**job, "id": "x" * 40_000_000}).encode() + b"\n")["code"] == "usage"
+    assert server.ask(job)["status"] == "ok"
 
 
 def test_a_tampered_transform_is_refused_unless_the_job_allows_it(server: Server, job: dict[str, Any]) -> None:

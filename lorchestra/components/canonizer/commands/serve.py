@@ -17,6 +17,9 @@ from lorchestra.components.canonizer import serving
 from lorchestra.components.canonizer.frames import write_all
 from lorchestra.components.canonizer.pool import Pool
 
+LONGEST = 16 * 1024 * 1024
+"""Bytes of a job: some hundred thousand inputs."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Nothing to configure: a job says all."""
@@ -27,12 +30,20 @@ def run(arguments: argparse.Namespace) -> int:
     channel = _private_channel()
     pool = Pool()
     try:
-        while line := sys.stdin.buffer.readline():
+        while line := _job():
             if not line.isspace():
                 write_all(channel, orjson.dumps(serving.answer(line, pool)) + b"\n")
     finally:
         pool.close()
     return 0
+
+
+def _job() -> bytes:
+    """The next line; of one that is too long the beginning, which no job is."""
+    line = rest = sys.stdin.buffer.readline(LONGEST)
+    while len(rest) == LONGEST and not rest.endswith(b"\n"):
+        rest = sys.stdin.buffer.readline(LONGEST)
+    return line
 
 
 def _private_channel() -> int:

@@ -74,20 +74,20 @@ def run(arguments: argparse.Namespace) -> int:
 def _canonize(arguments: argparse.Namespace, pool: Pool) -> Tally:
     policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
     name = os.fsencode(arguments.input.name).decode(errors="replace") if arguments.input else "stdin"
-    with contextlib.ExitStack() as files:
-        source = files.enter_context(chunks.opened(str(arguments.input))) if arguments.input else 0
-        paths = [path for path in (arguments.rejects, arguments.output) if path]
-        drafts = {draft.path: draft for draft in files.enter_context(drafting(*paths))}
+    paths = [path for path in (arguments.rejects, arguments.output) if path]
+    with drafting(*paths) as made:
+        drafts = {draft.path: draft for draft in made}
         rejects = drafts.get(arguments.rejects)
         work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
         try:
-            tally = work.feed(_records(arguments, source, name), name, source)
+            with chunks.opened(str(arguments.input)) if arguments.input else contextlib.nullcontext(0) as source:
+                tally = work.feed(_records(arguments, source, name), name, source)
         except Failure as failure:
             # What was refused is what the user will want to look at.
             if rejects and failure.code is Code.TOO_MANY_REJECTS:
                 publish([rejects])
             raise
-        publish(list(drafts.values()))
+        publish(made)
     return tally
 
 
@@ -103,9 +103,9 @@ def _writer(output: Draft | None) -> Write:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    files = [path.absolute() for key in ("output", "rejects", "report") if (path := getattr(arguments, key))]
-    if len(set(files)) < len(files):
-        raise Failure(Code.USAGE, "--output, --rejects and --report are different files")
+    named = [path for key in ("input", "output", "rejects", "report") if (path := getattr(arguments, key))]
+    if len({os.path.realpath(path) for path in named}) < len(named):
+        raise Failure(Code.USAGE, "--input, --output, --rejects and --report are different files")
 
 
 def _summarize(tally: Tally) -> None:
