@@ -131,14 +131,16 @@ class _Transaction:
     def _bring(self, source: Source, *, alone: bool) -> None:
         """Bring one file in. One that cannot be read leaves the group, unless parts of it were written already."""
         mark = len(self._batch)
+        self._rejects.append(Rejects(self._store, source))
         failure: Failure | None = None
         try:
             digest = canonical.digest(source)
             if self._pull.known.is_same(source, digest):
                 files.touch(self._connection, source)
                 self._counts["files_unchanged"] += 1
-                return
-            self._read(source, digest, alone=alone)
+                self._rejects.pop()
+            else:
+                self._read(source, digest, alone=alone)
         except Failure as caught:
             failure = caught
         except FileNotFoundError:
@@ -147,18 +149,17 @@ class _Transaction:
             raise failure
         if failure:
             del self._batch[mark:]
+            self._rejects.pop().discard()
             self._failures.append(FileFailure(source.name, failure))
 
     def _read(self, source: Source, digest: bytes, *, alone: bool) -> None:
-        rejects = Rejects(self._store, source)
-        self._rejects.append(rejects)
         schemas: set[str] = set()
         rules: Counter[str] = Counter()
         records = 0
         for item in canonical.read(source, self._pull.judges):
             records += 1
             if isinstance(item, Reject):
-                rejects.add(item)
+                self._rejects[-1].add(item)
                 rules[f"index:{item.fault.rule}"] += 1
                 schemas.update([item.schema] if item.schema else [])
                 continue

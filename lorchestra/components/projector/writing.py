@@ -119,7 +119,7 @@ class Writer:
         return version
 
     def _write_new(self, new: list[_New]) -> None:
-        new.sort(key=lambda item: (item.source.type, item.day, item.record.time or 0))
+        new.sort(key=lambda item: (self.tables.type(item.source.type), item.day, item.record.time or 0))
         for item in new:
             self._sequence += 1
             item.version.no = layout.row_number(self.tables.type(item.source.type), item.day, self._sequence)

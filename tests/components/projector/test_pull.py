@@ -223,6 +223,20 @@ def test_a_file_that_turns_bad_leaves_what_it_held_before(filled: Bench) -> None
     filled.proven()
 
 
+def test_a_file_that_turns_bad_keeps_its_former_rejects(bench: Bench) -> None:
+    bench.canonical("email-20251101.jsonl", [email(1, size="x"), email(2)])
+    bench.canonical("email-20251102.jsonl", [email(3)])
+    bench.pull()
+    before = (bench.store / "rejects/email-20251101.jsonl").read_text()
+    bench.canonical("email-20251102.jsonl", [email(4)])
+    broken: list[list[dict[str, Any] | str]] = [[email(1), "{"], [email(5, size="y"), "{"]]
+    for lines in broken:
+        bench.canonical("email-20251101.jsonl", lines)
+        assert bench.try_pull()[0].returncode == 3
+        assert (bench.store / "rejects/email-20251101.jsonl").read_text() == before
+    assert [path.name for path in (bench.store / "rejects").iterdir()] == ["email-20251101.jsonl"]
+
+
 def test_a_big_file_that_turns_bad_at_its_end_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is written in chunks is still all or nothing."""
     from lorchestra.components.projector import cli, pull
