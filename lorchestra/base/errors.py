@@ -179,8 +179,13 @@ def from_os_error(error: OSError, path: object | None = None) -> Failure:
     # Python may put text of its own into `strerror`; the system's own words for the number hold no data.
     reason = f"{os.strerror(error.errno).lower()} ({_symbol(error.errno)})" if error.errno else type(error).__name__
     name = path if path is not None else error.filename
-    where = f"{name}: " if name is not None else ""
+    where = f"{visible(str(name))}: " if name is not None else ""
     return Failure(code, f"{where}{reason}")
+
+
+def visible(text: str) -> str:
+    """A file's name as messages hold it: what would steer a terminal, or begin a line of its own, as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _symbol(number: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.components.canonizer.chunks import Chunk
 from lorchestra.components.canonizer.frames import Converted
 from lorchestra.components.canonizer.lineage import Runs
@@ -98,9 +98,9 @@ class Canonization:
             tally.count(converted)
             if converted.rejects:
                 self._set_aside(b"".join(_told(chunk, converted.rejects, name)))
-                self._judge(converted.rejects[0], name, self.total.rejected + tally.rejected)
+                self._judge(converted.rejects[0], visible(name), self.total.rejected + tally.rejected)
             if converted.not_json is not None:
-                raise Failure(Code.NOT_JSONL, f"{name}: line {converted.not_json} is not JSON")
+                raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {converted.not_json} is not JSON")
         self.total.add(tally)
         return tally
 

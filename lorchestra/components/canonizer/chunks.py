@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.base.jsonl import LONGEST_LINE
 
 SIZE = 256 * 1024
@@ -48,7 +48,7 @@ def opened(path: str) -> Iterator[int]:
         after = os.fstat(descriptor)
         os.close(descriptor)
     if stat.S_ISREG(before.st_mode) and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        failure = Failure(Code.INPUT_CHANGED, f"{path}: changed while it was read")
+        failure = Failure(Code.INPUT_CHANGED, f"{visible(path)}: changed while it was read")
     if failure:
         raise failure
 
@@ -71,7 +71,7 @@ def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> I
             parts.clear()
         parts.append(rest)
         if sum(map(len, parts)) > LONGEST_LINE:
-            raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {LONGEST_LINE} bytes")
+            raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {number} is longer than {LONGEST_LINE} bytes")
     if any(parts):
         yield _chunk(number, parts)
 
@@ -82,7 +82,7 @@ def document(descriptor: int, name: str) -> Iterator[Chunk]:
     while part := _read(descriptor, name):
         parts.append(as_line(part))
         if sum(map(len, parts)) > LONGEST_LINE:
-            raise Failure(Code.NOT_JSONL, f"{name}: the document is longer than {LONGEST_LINE} bytes")
+            raise Failure(Code.NOT_JSONL, f"{visible(name)}: the document is longer than {LONGEST_LINE} bytes")
     if any(parts):
         yield _chunk(1, parts)
 

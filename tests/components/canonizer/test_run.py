@@ -281,6 +281,14 @@ def test_memory_stays_bounded_whatever_the_size_of_the_input(meta: Path, tmp_pat
     assert int(done.stdout) < 75 * 1024  # KiB in the larger of its two processes, for 150 MB
 
 
+def test_no_name_of_a_file_forges_a_line(meta: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw\ncan: all is well\x1b[31m.jsonl"
+    assert b"raw\\ncan: all is well\\x1b[31m" in can("transform", "run", "--meta", meta, "--input", raw).stderr
+    raw.write_bytes(b"{")
+    done = can("transform", "run", "--meta", meta, "--input", raw)
+    assert (done.returncode, b"raw\\ncan: all is well\\x1b[31m.jsonl: line 1" in done.stderr) == (3, True)
+
+
 def test_no_file_is_written_over_the_input(registry: Registry, tmp_path: Path) -> None:
     raw = tmp_path / "raw.jsonl"
     raw.write_bytes(b'{"id":"a"}\n')
