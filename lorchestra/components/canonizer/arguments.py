@@ -44,11 +44,16 @@ def meta_path(arguments: argparse.Namespace) -> Path:
     return registry.locate(arguments.registry, arguments.id)
 
 
-def count(text: str) -> int:
+def count(text: str, least: int = 1) -> int:
     """A whole number from 1."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least}")
     return int(text)
+
+
+def limit(text: str) -> int:
+    """A whole number from 0."""
+    return count(text, 0)
 
 
 def as_text(path: Path) -> str:

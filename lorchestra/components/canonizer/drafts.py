@@ -22,12 +22,11 @@ class Draft:
         self.digest = Digest()
         self.empty = True
         self._optional = optional
-        self._temporary = private.temporary_name(path)
         with _told(path):
             if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
                 raise Failure(Code.USAGE, f"{path}: not a regular file, and nothing else is replaced")
             private.make_directory(path.parent)
-            self._temporary.unlink(missing_ok=True)
+            self._temporary = private.temporary_name(path)
             self._file: BinaryIO = private.create(self._temporary)
 
     def write(self, part: bytes) -> None:

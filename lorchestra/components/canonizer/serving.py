@@ -125,6 +125,8 @@ def _job(fields: dict[str, Any]) -> Job:
         max_rejects=_taken(fields, "max_rejects", int, None),
         recipe=_taken(fields, "recipe", dict, None),
     )
+    if job.max_rejects is not None and job.max_rejects < 0:
+        raise Failure(Code.USAGE, "max_rejects: a count, or null")
     if job.recipe is not None and not all(isinstance(text, str) for text in job.recipe.values()):
         raise Failure(Code.USAGE, "recipe: text by name")
     written = {os.path.realpath(path) for path in (job.output, job.rejects, job.lineage)}

@@ -234,6 +234,7 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
         (("note/raw_to_note_v1", "--jobs", "0"), 2, "argument --jobs: must be a whole number from 1"),
         (("--meta", b"\xff.meta.yaml"), 2, "is not UTF-8"),
         (("note/raw_to_note_v1", "--output", "x", "--rejects", "x"), 2, "different files"),
+        (("note/raw_to_note_v1", "--max-rejects", "-1"), 2, "must be a whole number from 0"),
         (("note/raw_to_note_v1", "--schemas", "nowhere"), 4, "is not in nowhere"),
         (("note/raw_to_note_v1", "--unknown"), 2, "--unknown"),
         (("note/raw_to_note_v1", "--output", "/dev/stdout"), 2, "/dev/stdout: not a regular file"),

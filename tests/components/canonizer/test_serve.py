@@ -162,6 +162,8 @@ def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job:
         ({"output": "a\0b"}, "usage", "output"),
         ({"inputs": [{"path": "/dev", "meta": "META"}]}, "missing", "/dev: is a directory"),
         ({"max_rejects": False}, "usage", "max_rejects"),
+        ({"max_rejects": -1}, "usage", "max_rejects"),
+        ({"output": "."}, "usage", "not a regular file"),
     ],
 )  # fmt: skip
 def test_a_job_that_fails_leaves_all_as_it_was(

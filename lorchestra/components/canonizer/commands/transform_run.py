@@ -23,7 +23,7 @@ import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import add_transform, as_text, count, meta_path
+from lorchestra.components.canonizer.arguments import add_transform, as_text, count, limit, meta_path
 from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally, Write
 from lorchestra.components.canonizer.drafts import Draft, drafting, publish
 from lorchestra.components.canonizer.frames import Order, write_all
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     strict = parser.add_argument_group("how")
     strict.add_argument("--jobs", type=count, default=1, metavar="N", help="work in N processes (1)")
-    strict.add_argument("--max-rejects", type=int, metavar="N", help="fail when more than N records are rejected")
+    strict.add_argument("--max-rejects", type=limit, metavar="N", help="fail when more than N records are rejected")
     strict.add_argument("--no-skip-invalid", action="store_true", help="fail at the first rejected record")
 
 
