@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import closing
 from typing import Any
 
 import apsw
@@ -35,17 +36,19 @@ from lorchestra.components.projector.lookup import Found
 from lorchestra.components.projector.reading import Rules
 
 
-def subject(store: Store, connection: apsw.Connection, key: str, wanted: str) -> set[bytes]:
+def subject(store: Store, key: str, wanted: str) -> set[bytes]:
     """The ids of all objects of which any revision has this value in a property, alone or anywhere inside of it."""
-    ids: set[bytes] = set()
-    for view in views.create(store, connection):
-        if not view.name.endswith("_history") or key not in view.columns:
-            continue
-        column = views.quoted(key)
-        query = f"""SELECT _id FROM {views.quoted(view.name)} WHERE CAST({column} AS TEXT) = ? OR (
-            json_valid({column}) AND EXISTS (SELECT 1 FROM json_tree({column}) WHERE CAST(atom AS TEXT) = ?))"""  # noqa: S608
-        ids.update(bytes.fromhex(text) for (text,) in database.rows(connection, query, (wanted, wanted)))
-    return ids
+    with closing(database.open_reader(store)) as connection:  # for the views would hide tables of their names
+        views_of_all = [view for view in views.create(store, connection) if view.name.endswith("_history")]
+        searched = [_having(connection, view.name, key, wanted) for view in views_of_all if key in view.columns]
+    return set().union(*searched)
+
+
+def _having(connection: apsw.Connection, view: str, key: str, wanted: str) -> set[bytes]:
+    column = views.quoted(key)
+    query = f"""SELECT _id FROM {views.quoted(view)} WHERE CAST({column} AS TEXT) = ? OR (
+        json_valid({column}) AND EXISTS (SELECT 1 FROM json_tree({column}) WHERE CAST(atom AS TEXT) = ?))"""  # noqa: S608
+    return {bytes.fromhex(text) for (text,) in database.rows(connection, query, (wanted, wanted))}
 
 
 def has(value: Any, wanted: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
+from lorchestra.base import names
 from lorchestra.components.projector import database, layout, objects
 from lorchestra.components.projector.layout import ObjectName, Store
 from lorchestra.components.projector.reading import column as as_column
@@ -48,7 +49,8 @@ def create(store: Store, connection: apsw.Connection) -> list[View]:
             f"SELECT {select} FROM main.object JOIN main.fields_{no} AS fields ON fields.object = object.no "  # noqa: S608
             f"JOIN main.reading ON reading.no = object.reading WHERE object.no BETWEEN {first} AND {last}"
         )
-        for name, condition in ((kind, " AND object.state = 0"), (f"{kind}_history", "")):
+        called = f"_{kind}" if kind.startswith("sqlite_") else kind  # SQLite keeps such names for itself
+        for name, condition in ((called, " AND object.state = 0"), (f"{called}_history", "")):
             connection.execute(f"CREATE TEMP VIEW IF NOT EXISTS {quoted(name)} AS {source}{condition}")
             made.append(View(name, tuple(columns)))
     connection.pragma("query_only", read_only)
@@ -72,7 +74,7 @@ def _columns(connection: apsw.Connection, no: int, kind: str) -> dict[str, str]:
     }
     taken = {*columns, "_record", "_no"}
     for column, name, lazy in database.rows(
-        connection, "SELECT no, property, lazy FROM field WHERE type = ? ORDER BY no", (no,)
+        connection, "SELECT no, property, lazy FROM main.field WHERE type = ? ORDER BY no", (no,)
     ):
         text = name.replace("'", "''").replace("\0", "")
         expression = f"lazy_property('{kind}', object.id, object.revision, '{text}')" if lazy else f"fields.c{column}"
@@ -88,6 +90,13 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
+def _is_name(kind: Any, identity: Any, revision: Any) -> bool:
+    """Whether this can name an object: the functions can be called by hand."""
+    return (
+        isinstance(kind, str) and names.is_type(kind) and isinstance(identity, bytes) and isinstance(revision, int)
+    )  # fmt: skip
+
+
 def _register(store: Store, connection: apsw.Connection) -> None:
     @lru_cache(maxsize=4)
     def record(kind: str, identity: bytes, revision: int) -> bytes:
@@ -98,12 +107,12 @@ def _register(store: Store, connection: apsw.Connection) -> None:
         found: dict[str, Any] = orjson.loads(record(kind, identity, revision))
         return found
 
-    def lazy_record(*name: Any) -> str:
-        return record(*name).decode()
+    def lazy_record(*name: Any) -> str | None:
+        return record(*name).decode() if _is_name(*name) else None
 
     def lazy_property(*arguments: Any) -> Any:
         *name, field = arguments
-        return as_column(parsed(*name).get(field))
+        return as_column(parsed(*name).get(field)) if _is_name(*name) else None
 
     connection.create_scalar_function("lazy_record", lazy_record, 3, deterministic=True)
     connection.create_scalar_function("lazy_property", lazy_property, 4, deterministic=True)

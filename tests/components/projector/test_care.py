@@ -400,3 +400,24 @@ def test_a_type_without_a_schema_of_its_own_name_is_no_matter(bench: Bench) -> N
     assert bench.pull()["inserted"] == 2
     assert len(bench.rows("SELECT * FROM person")) == 2
     bench.proven()
+
+
+def test_types_may_be_named_like_tables_of_the_database(bench: Bench) -> None:
+    kinds = ("object", "file", "type", "field", "fulltext", "meta", "sqlite_master", "select")
+    for kind in kinds:
+        bench.canonical(f"{kind}-20251101.jsonl", [email(1), email(2)])
+    assert bench.pull()["inserted"] == 2 * len(kinds)
+    assert len(bench.rows('SELECT subject FROM "select"')) == 2
+    assert len(bench.rows("SELECT subject FROM object")) == 2
+    assert len(bench.rows("SELECT subject FROM _sqlite_master")) == 2
+    bench.ok("purge", "--subject", "subject=Appointment 1", "--yes")
+    assert bench.pull()["objects"] == len(kinds)
+    bench.proven()
+
+
+def test_what_queries_read_lazily_can_be_called_with_anything(filled: Bench) -> None:
+    calls = ("lazy_record('../x', x'00', 1)", "lazy_record(1, 2, 3)", "lazy_property('email', NULL, 1, 'a')")
+    assert filled.rows(f"SELECT {', '.join(calls)}") == [dict.fromkeys(calls)]
+    ended = filled.run("query", "SELECT lazy_record('email', zeroblob(16), 1)")
+    assert ended.returncode == 1
+    assert "missing" in ended.stderr

@@ -74,7 +74,7 @@ def _subject(options: argparse.Namespace) -> tuple[str, str]:
 def _matches(opened: Opened, ids: list[str], key: str, value: str) -> list[Found]:
     found = {match.name.id for text in ids for match in lookup.revisions(opened.connection, text)}
     if key:
-        found |= purge.subject(opened.store, opened.connection, key, value)
+        found |= purge.subject(opened.store, key, value)
     if not found:
         raise Failure(Code.MISSING, "no object has this value", advice="See: vector-projector query --views")
     return [match for each in sorted(found) for match in lookup.revisions_of(opened.connection, each)]
