@@ -29,7 +29,7 @@ def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
     """Read a transform by its metadata file.
 
     Raises Failure(TRANSFORM_MISSING) where a file is not there, (TRANSFORM_TAMPERED) where the spec's bytes do not
-    match the checksum, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8 and for links,
+    match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8,
     ConfigFailure for faulty metadata.
     """
     meta_content = read_bytes(meta_path)
