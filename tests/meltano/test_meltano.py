@@ -187,7 +187,10 @@ def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project
     (project.root / ".meltano" / "meltano.db").write_bytes(b"no database" * 1000)
     result = project.run()
     assert (result.status, result.code) == ("failed", Code.CONFIG)
-    assert result.what == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database"
+    assert (
+        result.what
+        == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database. Mend it or move it away."
+    )
 
 
 @long

@@ -137,17 +137,18 @@ def test_what_only_a_person_can_mend_is_asked_once(house: House, script: str, co
 
 
 @pytest.mark.parametrize(
-    ("script", "code"),
+    ("script", "code", "what"),
     [
-        ("sys.exit(1)", Code.SOURCE_FAILED),
-        ("sys.exit(75)", Code.TRY_LATER),
-        ("os.kill(os.getpid(), signal.SIGKILL)", Code.COMPONENT_CRASHED),
-        ("time.sleep(60)", Code.TIMED_OUT),
+        ("sys.exit(1)", Code.SOURCE_FAILED, "ended with status 1"),
+        ("sys.exit(75)", Code.TRY_LATER, "ended with status 75"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", Code.COMPONENT_CRASHED, "was killed by signal 9"),
+        ("time.sleep(60)", Code.TIMED_OUT, "was ended at its time limit"),
     ],
 )
-def test_what_may_pass_is_tried_again(house: House, script: str, code: Code) -> None:
+def test_what_may_pass_is_tried_again(house: House, script: str, code: Code, what: str) -> None:
     result = house.ask(house.program(script, timeout_seconds=0.5), Retry(enabled=True, max_attempts=2))
     assert (result.status, result.code, result.attempts) == ("failed", code, 2)
+    assert result.what == f"the program {what}"
     assert house.slept == [60]
 
 

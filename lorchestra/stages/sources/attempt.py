@@ -68,3 +68,12 @@ class Outcome(NamedTuple):
     confirmed: tuple[Path, ...] = ()
     waiting: int = 0
     published: Callable[[Collection[str], bool], None] = _nothing
+
+
+def how_it_ended(program: str, finished: runner.Finished) -> str:
+    """A program's end in words."""
+    if finished.timed_out:
+        return f"{program} was ended at its time limit"
+    if finished.status < 0:
+        return f"{program} was killed by signal {-finished.status}"
+    return f"{program} ended with status {finished.status}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code
 from lorchestra.process import runner
-from lorchestra.stages.sources.attempt import Attempt, Outcome
+from lorchestra.stages.sources.attempt import Attempt, Outcome, how_it_ended
 
 
 def attempt(task: Attempt) -> Outcome:
@@ -16,7 +16,7 @@ def attempt(task: Attempt) -> Outcome:
     argv = [word.replace("{output}", str(task.output)) for word in ([words] if isinstance(words, str) else words)]
     finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
     code = runner.code(finished, Code.SOURCE_FAILED)
-    return Outcome(code, f"the program ended with status {finished.status}" if code else "", finished.log)
+    return Outcome(code, how_it_ended("the program", finished) if code else "", finished.log)
 
 
 def environment(task: Attempt) -> dict[str, str]:

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.config import Source
 from lorchestra.process import runner
 from lorchestra.stages.sources import meltano_project, meltano_system
-from lorchestra.stages.sources.attempt import Attempt, Outcome
+from lorchestra.stages.sources.attempt import Attempt, Outcome, how_it_ended
 from lorchestra.stages.sources.command import environment
 
 _LOGGING = {
@@ -31,26 +30,6 @@ _LOGGING = {
 
 PARALLEL = 2
 """How many extractors of a project run at once: a third gains next to nothing on the machines that were measured."""
-
-
-def expand(source: Source) -> tuple[Source, ...]:
-    """One source for each extractor that an entry's `job`, `sources` or `extractor` names, else for its own name.
-
-    Raises Failure(MISSING | CONFIG).
-    """
-    settings = {key: value for key, value in source.settings.items() if key not in ("job", "sources")}
-    project = meltano_project.read(Path(settings["repo_path"]))
-    loader = settings["loader"]
-    if "job" in source.settings:
-        runs = list(project.blocks(source.settings["job"], loader))
-    else:
-        extractors = source.settings.get("sources") or [settings.get("extractor", source.name)]
-        runs = [(extractor, loader) for extractor in extractors]
-    for extractor, *_ in runs:
-        project.check(extractor, loader)
-    if not runs or len({run[0] for run in runs}) < len(runs):
-        raise Failure(Code.CONFIG, f"source {source.name}: it names no extractor, or one of them twice")
-    return tuple(Source(run[0], source.type, settings | {"extractor": run[0], "blocks": run}) for run in runs)
 
 
 def attempt(task: Attempt) -> Outcome:
@@ -72,7 +51,7 @@ def attempt(task: Attempt) -> Outcome:
         finally:
             meltano_system.remove_credentials(system)
     code = runner.code(finished, Code.SOURCE_FAILED)
-    what = ", ".join(filter(None, [f"meltano ended with status {finished.status}", events.failed])) if code else ""
+    what = ", ".join(filter(None, [how_it_ended("meltano", finished), events.failed])) if code else ""
     if code is None and events.records and not any(task.output.iterdir()):
         code, what = Code.CONFIG, f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
 

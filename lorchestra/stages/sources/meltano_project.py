@@ -14,6 +14,7 @@ import yaml
 
 from lorchestra.base import names
 from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.config import Source
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -92,6 +93,26 @@ def read(repo: Path) -> Project:
         jobs={name: _tasks(job.get("tasks")) for part in documents for name, job in _named(part, "jobs")},
         has_default_environment=bool(main.get("default_environment")),
     )
+
+
+def expand(source: Source) -> tuple[Source, ...]:
+    """One source for each extractor that an entry's `job`, `sources` or `extractor` names, else for its own name.
+
+    Raises Failure(MISSING | CONFIG).
+    """
+    settings = {key: value for key, value in source.settings.items() if key not in ("job", "sources")}
+    project = read(Path(settings["repo_path"]))
+    loader = settings["loader"]
+    if "job" in source.settings:
+        runs = list(project.blocks(source.settings["job"], loader))
+    else:
+        extractors = source.settings.get("sources") or [settings.get("extractor", source.name)]
+        runs = [(extractor, loader) for extractor in extractors]
+    for extractor, *_ in runs:
+        project.check(extractor, loader)
+    if not runs or len({run[0] for run in runs}) < len(runs):
+        raise Failure(Code.CONFIG, f"source {source.name}: it names no extractor, or one of them twice")
+    return tuple(Source(run[0], source.type, settings | {"extractor": run[0], "blocks": run}) for run in runs)
 
 
 def _ancestry(known: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[str]:

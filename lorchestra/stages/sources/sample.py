@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
-from lorchestra.stages.sources.attempt import Attempt, Outcome
+from lorchestra.stages.sources.attempt import Attempt, Outcome, how_it_ended
 
 _OPTIONS = ("days", "records", "seed", "malformed", "canary")
 
@@ -17,4 +17,4 @@ def attempt(task: Attempt) -> Outcome:
     argv += [f"--{option}={settings[option]}" for option in _OPTIONS if option in settings]
     finished = task.run(argv, cwd=task.scratch, env=runner.environment())
     code = runner.code(finished, Code.SOURCE_FAILED)
-    return Outcome(code, f"lorchestra-sample ended with status {finished.status}" if code else "", finished.log)
+    return Outcome(code, how_it_ended("lorchestra-sample", finished) if code else "", finished.log)
