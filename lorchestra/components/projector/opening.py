@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,5 +91,7 @@ def check(store: Store) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise Failure(
-            Code.INSECURE, f"{store.root}: others may enter it (mode {mode:04o})", advice=f"Run: chmod 700 {store.root}"
+            Code.INSECURE,
+            f"{store.root}: others may enter it (mode {mode:04o})",
+            advice=f"Run: chmod 700 {shlex.quote(str(store.root))}",
         )
