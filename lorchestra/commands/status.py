@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lorchestra import phi
 from lorchestra.base.errors import Failure
+from lorchestra.base.logs import timestamp
+from lorchestra.config import Source
 from lorchestra.graph import opening
 from lorchestra.graph.survey import VALUES, Survey
 from lorchestra.ledger import history
 from lorchestra.ledger.history import RECORDS
+from lorchestra.stages import extract
 
 _LISTED = 10
 
@@ -28,7 +32,7 @@ def status(path: Path) -> dict[str, Any]:
         "config": str(config.path),
         "last_run": {key: state[key] for key in ("last_run", "status", "duration_seconds") if key in state},
         "phi": _phi(survey),
-        "sources": {source.name: _source(survey, source.name) for source in config.extract.sources},
+        "sources": {name: told for source in config.extract.sources for name, told in _sources(survey, source)},
         "raw_files": sum(len(target.inputs) for target in survey.plan.targets),
         "canonical": {
             "files": len(verdicts),
@@ -56,9 +60,18 @@ def _phi(survey: Survey) -> str:
     return "private"
 
 
-def _source(survey: Survey, name: str) -> dict[str, Any]:
-    values = survey.store.get(f"extract:{name}", VALUES) or {}
-    return {key: values[key] for key in ("last_success", "records", "new_records") if key in values}
+def _sources(survey: Survey, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is known of a source, or of each that its entry stands for."""
+    try:
+        singles = extract.expand(source)
+    except Failure as failure:
+        yield source.name, {"failure": failure.what}
+        return
+    for single in singles:
+        values = survey.store.get(f"extract:{single.name}", VALUES) or {}
+        known = {key: values[key] for key in ("last_success", "records", "new_records") if key in values}
+        moved = extract.bookmark(single, survey.config.work_directory)
+        yield single.name, known | ({"bookmark": timestamp(moved)} if moved else {})
 
 
 def _stage(state: dict[str, Any], name: str) -> dict[str, Any]:
@@ -76,8 +89,7 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     )
     yield f"phi        {state['phi']}"
     for name, source in state["sources"].items():
-        seen = f"{source['last_success']}  {source['records']:,} records" if "last_success" in source else "never asked"
-        yield f"extract    {name:<36} {seen}"
+        yield f"extract    {name:<36} {_seen(source)}"
     fresh = f"{canonical['up_to_date']:,} of {canonical['files']:,} files up to date"
     yield f"canonize   {fresh}, from {state['raw_files']:,} raw files"
     yield from _some("to make", [f"{name}: {'; '.join(reasons)}" for name, reasons in canonical["to_make"].items()])
@@ -91,6 +103,18 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     yield from _some("unmatched", [f"{name}: no mapping wants it" for name in state["unmatched"]])
     if state["unnamed"]:
         yield f"unnamed    {state['unnamed']:,} files in the raw directory do not follow the naming convention"
+
+
+def _seen(source: dict[str, Any]) -> str:
+    if "failure" in source:
+        return str(source["failure"])
+    if "last_success" not in source:
+        return "never asked"
+    told = f"{source['last_success']}  {source['records']:,} records, {source['new_records']:,} new"
+    if "bookmark" in source:
+        age = datetime.now(UTC) - datetime.fromisoformat(source["bookmark"])
+        told += f", bookmark moved {age.days} d {age.seconds // 3600} h ago"
+    return told
 
 
 def _some(label: str, lines: list[str]) -> Iterator[str]:

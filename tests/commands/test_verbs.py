@@ -181,3 +181,23 @@ def test_files_that_others_can_read_are_refused_before_a_source_is_asked(built: 
     assert refused.stdout == ""
     assert "chmod" in refused.stderr
     assert built.run("doit", "extract", status=3).stdout == ""
+
+
+def test_a_meltano_job_is_told_by_its_extractors(project: Project) -> None:
+    ingest = project.root / "ingest"
+    ingest.mkdir()
+    (ingest / "meltano.yml").write_text(
+        "version: 1\n"
+        "jobs:\n- name: all\n  tasks:\n  - tap-mail-messages-a target-jsonl\n  - tap-mail-messages-b target-jsonl\n"
+        "plugins:\n  extractors:\n  - name: tap-mail-messages-a\n  - name: tap-mail-messages-b\n"
+        "  loaders:\n  - name: target-jsonl\n"
+    )
+    project.edit(
+        "    sources:\n",
+        "    sources:\n      mail: {type: meltano, repo_path: ingest, loader: target-jsonl, job: all}\n",
+    )
+    told = project.run("lorchestra", "status").stdout
+    assert "tap-mail-messages-a" in told and "tap-mail-messages-b" in told
+    assert "RUN   extract:tap-mail-messages-b" in project.run("lorchestra", "run", "--dry-run").stdout
+    (ingest / "meltano.yml").unlink()
+    assert "mail" in project.run("lorchestra", "status").stdout
