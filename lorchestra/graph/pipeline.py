@@ -73,14 +73,13 @@ class Pipeline:
             self.config.log_level,
             self.run.run_id,
         )
-        for source in self.config.extract.sources:
-            for single in extract_stage.expand(source):
-                yield {
-                    "name": single.name,
-                    "doc": f"from a source of the type {single.type}",
-                    "actions": [(actions.extract, [single, how])],
-                    "uptodate": [uptodate.Always("a source is asked in every run", self.reporter.tell)],
-                }
+        for source in extract_stage.every(self.config.extract.sources):
+            yield {
+                "name": source.name,
+                "doc": f"from a source of the type {source.type}",
+                "actions": [(actions.extract, [source, how])],
+                "uptodate": [uptodate.Always("a source is asked in every run", self.reporter.tell)],
+            }
 
     def canonize(self) -> Iterator[Task]:
         """bring raw records into their canonical form"""
@@ -127,10 +126,10 @@ class Pipeline:
         if "extract" in self.run.stages:
             self.survey = Survey(self.config, self.survey.store)
             phi.require((), self.survey.shelf)
+        self._before = self.survey.ahead  # before the registry is read: what is edited after that is found next time
         self.run.unmatched, self.run.unnamed = len(self.survey.plan.unmatched), self.survey.plan.unnamed
         for name in self.survey.plan.unmatched:
             self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
-        self._before = self.survey.ahead()
 
     def _remembered(self, task: str) -> Mapping[str, Any]:
         values: dict[str, Any] = self.survey.store.get(task, VALUES) or {}

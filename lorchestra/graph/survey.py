@@ -154,6 +154,7 @@ class Survey:
             reasons[type_] = None if held == digest else new
         return reasons
 
+    @cached_property
     def ahead(self) -> str:
         """A digest of all that the data stages work from: raw files, configuration, registry, programs."""
         config = self.config
