@@ -54,9 +54,8 @@ def _steps(survey: Survey, stages: Sequence[str]) -> Iterator[Step]:
     from lorchestra.stages import extract  # a run that has nothing to do needs it not
 
     if "extract" in stages:
-        for source in survey.config.extract.sources:
-            for single in extract.expand(source):
-                yield Step(f"extract:{single.name}", "RUN", "a source is asked in every run")
+        for source in extract.every(survey.config.extract.sources):
+            yield Step(f"extract:{source.name}", "RUN", "a source is asked in every run")
     moving: set[str] = set()
     if "canonize" in stages or "index" in stages:
         for target in survey.plan.targets:

@@ -31,7 +31,7 @@ def validate(path: Path) -> list[Check]:
         "PHI directories": lambda: phi.require(config.phi_directories, survey.shelf, make=False),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),
-        "sources": lambda: [extract.expand(source) for source in config.extract.sources],
+        "sources": lambda: extract.every(config.extract.sources),
         "transforms": lambda: survey.rules,
         "mappings": lambda: survey.plan,
         "registry": lambda: _registry(config),

@@ -88,8 +88,8 @@ class Reporter:
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """A task has failed, or could not begin."""
-        if isinstance(fail, UnmetDependency) and task.has_subtask:
-            return  # the tasks of the group were not held back
+        if isinstance(fail, UnmetDependency) and not task.actions:
+            return  # a group; its tasks were not held back
         failed = fail if isinstance(fail, Failed) else Failed(Failure(Code.UNEXPECTED, fail.get_name()))
         self._fail(task.name, failed.code, failed.what, failed.advice)
 

@@ -6,12 +6,12 @@ A source fails alone: what it gave is published, what went wrong comes back as d
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lorchestra.base.errors import Code
+from lorchestra.base.errors import Code, Failure
 from lorchestra.base.logs import Field, Log
 from lorchestra.config import Retry, Source
 
@@ -50,6 +50,17 @@ def expand(source: Source) -> tuple[Source, ...]:
     from lorchestra.stages.sources import meltano_project
 
     return meltano_project.expand(source)
+
+
+def every(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """The sources that all entries stand for. Raises Failure(CONFIG) where two are one, and as `expand`."""
+    found: dict[str, Source] = {}
+    for entry in sources:
+        for source in expand(entry):
+            if source.name in found:
+                raise Failure(Code.CONFIG, f"two entries of the sources stand for {source.name}")
+            found[source.name] = source
+    return tuple(found.values())
 
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:

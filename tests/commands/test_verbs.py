@@ -199,5 +199,20 @@ def test_a_meltano_job_is_told_by_its_extractors(project: Project) -> None:
     told = project.run("lorchestra", "status").stdout
     assert "tap-mail-messages-a" in told and "tap-mail-messages-b" in told
     assert "RUN   extract:tap-mail-messages-b" in project.run("lorchestra", "run", "--dry-run").stdout
+    project.edit("    sources:\n", "    sources:\n      tap-mail-messages-b: {type: files, inbox: inbox}\n")
+    for argv in (["run"], ["validate"], ["run", "--dry-run"]):
+        refused = project.run("lorchestra", *argv, status=2)
+        assert "two entries of the sources stand for tap-mail-messages-b" in refused.stdout + refused.stderr
     (ingest / "meltano.yml").unlink()
     assert "mail" in project.run("lorchestra", "status").stdout
+
+
+def test_when_every_source_fails_the_stage_fails_and_nothing_else_is_blamed(project: Project) -> None:
+    text = (project.root / "pipeline.yaml").read_text()
+    before, _, rest = text.partition("    sources:\n")
+    after = rest[rest.index("  canonize:") :]
+    project.configure(f'{before}    sources:\n      broken-source-x: {{type: command, command: ["false"]}}\n{after}')
+    told = project.run("lorchestra", "run", status=1).stdout
+    assert told.count("!!") == 1
+    assert project.state()["stages"]["extract"]["status"] == "FAILED"
+    assert "fault of the program" not in told
