@@ -66,7 +66,8 @@ def _machine(load: float) -> str:
     cores = len(os.sched_getaffinity(0))
     return (
         f"*{datetime.now(UTC):%Y-%m-%d}: {model[1] if model else platform.machine()}, {cores} cores, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, load {load:.1f} before and {os.getloadavg()[2]:.1f} after*"
+        f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}, "
+        f"load {load:.1f} before and {os.getloadavg()[2]:.1f} after*"
     )
 
 
