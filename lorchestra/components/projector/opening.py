@@ -72,7 +72,7 @@ def _recover(store: Store, connection: apsw.Connection) -> None:
         if directory.is_dir():
             private.sweep(directory)
     journal.recover(store, connection)
-    purge.finish(store, connection)
+    purge.finish(store, connection, unproven=True)
     registry.catch_up(store, connection)
 
 

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from lorchestra.components.projector import database, objects
+from lorchestra.components.projector import database, objects, scan
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 
 _WORD = re.compile(r"\w{6,}")
 _MOST_WORDS = 64
+_SHORTEST = 4
 _BLOCK = 8 * 1024 * 1024
 
 
@@ -55,19 +56,29 @@ def prove(store: Store, connection: apsw.Connection, evidence: Evidence) -> Proo
     """Search the store for the evidence."""
     words = _own_words(connection, evidence.words)
     marks = {*evidence.digests, *(form.encode() for word in words for form in (word, word.lower()))}
-    traces = [str(path.relative_to(store.root)) for path in _files(store) if _holds(connection, path, marks)]
-    if any(_finds(connection, no, evidence.words) for no in evidence.rows):
+    traces = [str(path.relative_to(store.root)) for path in _files(store) if _holds(store, connection, path, marks)]
+    if any(_finds(connection, no, evidence.words) for no in evidence.rows) or _signposts(connection, words):
         traces.append("full text")
     return Proof(len(marks), tuple(traces))
 
 
 def _own_words(connection: apsw.Connection, words: Sequence[str]) -> list[str]:
-    """The longest words that the remaining full text does not have, nor the database about itself."""
-    known = "SELECT 1 FROM fulltext WHERE fulltext MATCH ? LIMIT 1"
+    """The longest words with which no remaining word begins, nor anything that the database says about itself."""
     said = _said_by_the_store(connection)
-    unsaid = (word for word in words if word.lower() not in said)
-    own = (word for word in unsaid if database.value(connection, known, (f'"{word}"',)) is None)
+    own = (word for word in words if word.lower() not in said and not _begins_a_word(connection, word))
     return list(islice(own, _MOST_WORDS))
+
+
+def _begins_a_word(connection: apsw.Connection, text: str) -> bool:
+    query = "SELECT 1 FROM fulltext WHERE fulltext MATCH ? LIMIT 1"
+    return database.value(connection, query, (f'"{text}"*',)) is not None
+
+
+def _signposts(connection: apsw.Connection, words: Sequence[str]) -> bool:
+    """Whether the full text keeps the beginning of a word, as a signpost between its pages, that is nobody else's."""
+    posts = {bytes(term)[1:] for (term,) in connection.execute("SELECT CAST(term AS BLOB) FROM fulltext_idx")}
+    beginnings = {word.lower()[:length] for word in words for length in range(_SHORTEST, len(word) + 1)}
+    return any(text.encode() in posts and not _begins_a_word(connection, text) for text in beginnings)
 
 
 def _said_by_the_store(connection: apsw.Connection) -> str:
@@ -88,9 +99,13 @@ def _files(store: Store) -> Iterator[Path]:
         yield from (path for path in (place, *sorted(place.rglob("*"))) if path.is_file())
 
 
-def _holds(connection: apsw.Connection, path: Path, marks: Collection[bytes]) -> bool:
+def _holds(store: Store, connection: apsw.Connection, path: Path, marks: Collection[bytes]) -> bool:
     """Whether a file holds a mark that is not a remaining record's too."""
-    return any(not _is_in_a_column(connection, mark) for mark in _found(path, marks))
+    found = {mark for mark in _found(path, marks) if not _is_in_a_column(connection, mark)}
+    for entry in scan.walk(store) if found else ():  # the last word, for it reads every object
+        content = entry.path.read_bytes().lower()
+        found = {mark for mark in found if mark.lower() not in content}
+    return bool(found)
 
 
 def _found(path: Path, marks: Collection[bytes]) -> set[bytes]:

@@ -10,6 +10,7 @@ before it is removed, by the rules under which it was written.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Collection
 from contextlib import closing
@@ -68,8 +69,11 @@ def purge(store: Store, connection: apsw.Connection, ids: Collection[bytes]) -> 
     finish(store, connection)
 
 
-def finish(store: Store, connection: apsw.Connection) -> None:
-    """Do what a purge intended; nothing where none is under way. Call it under the lock."""
+def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False) -> None:
+    """Do what a purge intended; nothing where none is under way. Call it under the lock.
+
+    A killed purge can no longer be proven, for what it removed is gone: `unproven` writes everything anew instead.
+    """
     try:
         lines = store.purging.read_bytes().decode("ascii").splitlines()
     except FileNotFoundError:
@@ -83,7 +87,26 @@ def finish(store: Store, connection: apsw.Connection) -> None:
     clean_rejects(store, lambda record: any(each in kinds for each in _ids(connection, record)))
     shutil.rmtree(store.backups, ignore_errors=True)
     checkpoint(connection)
+    if unproven:
+        rewrite(store, connection)
     store.purging.unlink()
+
+
+def rewrite(store: Store, connection: apsw.Connection) -> None:
+    """Write the full text and the database anew.
+
+    SQLite clears what it frees, but the full text keeps beginnings of purged words as the signposts between its pages
+    until it is merged, and a page that was laid out anew can keep bytes in its gaps.
+    """
+    with connection:  # a passing row makes a part that all others are merged with
+        connection.execute("INSERT INTO fulltext (rowid, title, body) VALUES (1, '', 'passing')")
+        connection.execute("INSERT INTO fulltext (fulltext, rowid, title, body) VALUES ('delete', 1, '', 'passing')")
+    connection.execute("INSERT INTO fulltext (fulltext) VALUES ('optimize')")
+    os.environ["SQLITE_TMPDIR"] = str(store.root)  # the copy belongs neither into /var/tmp nor into memory
+    connection.pragma("temp_store", "file")
+    connection.execute("VACUUM")
+    connection.pragma("temp_store", "memory")
+    checkpoint(connection)
 
 
 def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, str]) -> None:

@@ -248,6 +248,27 @@ def test_purge_leaves_nothing_and_the_next_pull_does_not_bring_it_back(bench: Be
     assert json.loads(tombstone.read_text()) == {"format": "lorchestra.tombstone/1", "type": "email", "id": row["_id"]}
 
 
+def test_not_even_the_beginning_of_a_purged_word_stays_between_the_pages_of_the_full_text(bench: Bench) -> None:
+    """Every record has a word of its own: some of them stand where one page of the full text ends."""
+    rnd = random.Random(5)
+    words = ["".join(rnd.choices("abcdefgh", k=9)) for _ in range(600)]
+    bench.canonical("email-20251101.jsonl", [email(n, body=word) for n, word in enumerate(words)])
+    bench.pull()
+
+    def signposts() -> set[str]:
+        connection = apsw.Connection(str(bench.store / "metadata.db"))
+        found = {bytes(t)[1:].decode() for (t,) in connection.execute("SELECT CAST(term AS BLOB) FROM fulltext_idx")}
+        connection.close()
+        return {text for text in found if len(text) >= 4}
+
+    post = next(text for text in sorted(signposts()) if any(word.startswith(text) for word in words))
+    for number, word in enumerate(words):
+        if word.startswith(post):
+            bench.ok("purge", "--subject", f"message_id={email(number)['message_id']}", "--yes")
+    assert post not in signposts()
+    bench.proven()
+
+
 def test_the_proof_finds_what_a_purge_could_not_reach(filled: Bench) -> None:
     one = filled.registry("email")["ids"][0]
     subject = filled.ok("get", one).json()["body"].split()[4]

@@ -19,14 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Merge the full text, rewrite the database without its free pages, remove empty directories."""
     store = Store(config.resolve(options).store)
-    os.environ["SQLITE_TMPDIR"] = str(store.root)  # VACUUM writes a copy: not to /var/tmp, and too big for memory
     with opening.for_writing(store, wait=options.wait) as opened:
         before = store.database.stat().st_size
-        opened.connection.execute("INSERT INTO fulltext (fulltext) VALUES ('optimize')")
-        opened.connection.pragma("temp_store", "file")
-        opened.connection.execute("VACUUM")
-        opened.connection.execute("PRAGMA optimize")
-        purge.checkpoint(opened.connection)
+        purge.rewrite(store, opened.connection)
         directories = _remove_empty(store.objects)
     after = store.database.stat().st_size
     sys.stderr.write(

@@ -51,8 +51,14 @@ def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
     registry.write(store, connection, unfinished)
     proven = proof.prove(store, connection, evidence)
     if proven.traces:
-        raise Failure(Code.STORE_DAMAGED, f"removed, but traces remain in: {', '.join(proven.traces)}",
-                      advice="Run: vector-projector compact, then the purge again.")  # fmt: skip
+        purge.rewrite(store, connection)
+        proven = proof.prove(store, connection, evidence)
+    if proven.traces:
+        raise Failure(
+            Code.STORE_DAMAGED,
+            f"removed, but traces remain in: {', '.join(proven.traces)}",
+            advice="What is there and not the program's own has to be removed by hand.",
+        )
     objects = len({found.name.id for found in matches})
     sys.stderr.write(
         f"vector-projector: {objects} objects removed, {len(matches)} revisions, {rejects} rejected records; "
