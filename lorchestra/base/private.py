@@ -34,12 +34,13 @@ def append(path: Path) -> int:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Add one line to a private file, in one write, so that lines of several processes never mix.
+    """Add one line to a private file, one process at a time.
 
     A last line that a crash tore is ended first: it stays torn, and costs no other. Raises OSError.
     """
     descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # else another's line, half written, looks like a torn one
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         whole = b"\n" * torn + line + b"\n"
