@@ -246,7 +246,7 @@ def _node(work: Path) -> Path:
 def _python(work: Path) -> Path:
     venv.create(work / "peer", with_pip=True)
     python = work / "peer" / "bin" / "python"
-    packages = ["jsonata-python==0.7.1", "jsonschema"]
+    packages = ["jsonata-python==0.7.1", "jsonschema", "selectolax"]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, capture_output=True)
     (work / "peer.py").write_text(_PYTHON)
     return python
