@@ -47,14 +47,17 @@ def retry(
     `attempt` gets its number, from 1. Before each wait `on_wait` learns how long it takes (seconds) and the number
     of the attempt that failed. The waits are backoff, backoff * multiplier, backoff * multiplier^2, ...
     """
-    import tenacity  # it brings asyncio along: too heavy for a start-up that may never retry
+    first = attempt(1)
+    if not policy.enabled or not _may_succeed_later(first):
+        return first
+    import tenacity  # too slow to be imported where nothing failed
 
     def told(state: tenacity.RetryCallState) -> None:
         if on_wait and state.next_action:
             on_wait(state.next_action.sleep, state.attempt_number)
 
     retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(policy.max_attempts if policy.enabled else 1),
+        stop=tenacity.stop_after_attempt(policy.max_attempts),
         wait=tenacity.wait_exponential(multiplier=policy.backoff_seconds, exp_base=policy.backoff_multiplier),
         retry=tenacity.retry_if_result(_may_succeed_later),
         retry_error_callback=_last,
@@ -66,7 +69,7 @@ def retry(
     def numbered() -> R:
         nonlocal number
         number += 1
-        return attempt(number)
+        return first if number == 1 else attempt(number)
 
     return retrying(numbered)
 
