@@ -18,6 +18,8 @@ def note(survey: Survey, run: RunRecord, before: str) -> None:
     """Leave the note of each data stage that was part of a run; take both away where something failed or moved."""
     sound = run.status == "SUCCESS" and survey.ahead == before
     for stage in DATA_STAGES:
+        if stage not in run.stages and not survey.store.note(stage):
+            continue
         if not sound or (stage == "index" and any(survey.index_reasons().values())):
             survey.store.write_note(stage, None)
         elif stage in run.stages:
@@ -29,7 +31,7 @@ def holds(survey: Survey, stages: Iterable[str], run: RunRecord) -> bool:
     """Whether the stages have nothing to do; if so the run's record says it."""
     notes = {stage: survey.store.note(stage) for stage in stages}
     for stage, noted in notes.items():
-        if not noted or noted[:2] != [survey.ahead, survey.made(stage)]:
+        if not noted or noted[0] != survey.ahead or noted[1] != survey.made(stage):
             return False
     for stage, noted in notes.items():
         run.stage(stage).up_to_date, run.stage(stage).unchanged = noted[2], True
