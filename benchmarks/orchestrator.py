@@ -43,8 +43,8 @@ class Size(NamedTuple):
     starts: int
 
 
-FULL = Size(days=2500, records=30, part=100, builds=3, rounds=15, slow_rounds=5, starts=51)
-QUICK = Size(days=10, records=3, part=2, builds=1, rounds=2, slow_rounds=1, starts=3)
+FULL = Size(days=2500, records=30, part=100, builds=4, rounds=15, slow_rounds=5, starts=51)
+QUICK = Size(days=10, records=3, part=2, builds=2, rounds=2, slow_rounds=1, starts=3)
 
 
 class Measured(NamedTuple):
@@ -87,12 +87,16 @@ def main() -> None:
 
 def _measured(size: Size, found: Sequence[Peer], root: Path) -> Measured:
     starts = _starts(size.starts)
-    part = _first_builds(Workload(root / "part", size.part, size.records), found, size.builds)
+    part: Costs = {}
+    small = Workload(root / "part", size.part, size.records)
+    _first_builds(small, found, range(size.builds // 2), part)
     work = Workload(root / "whole", size.days, size.records)
     _say(f"writing {work.raw_files} raw files")
     work.make()
     _say("lorchestra's first build")
     whole = work.run()
+    # The others' first builds before it and after it: a machine's speed drifts.
+    _first_builds(small, found, range(size.builds // 2, size.builds), part)
     trees = _trees(found, work, root)
     for tree in trees:
         _say(f"filling the tree of {tree.peer.name}")
@@ -117,10 +121,9 @@ def _starts(rounds: int) -> Costs:
     return costs
 
 
-def _first_builds(work: Workload, found: Sequence[Peer], rounds: int) -> Costs:
-    costs: Costs = {}
-    for number in range(rounds):
-        _say(f"first builds, round {number + 1} of {rounds}")
+def _first_builds(work: Workload, found: Sequence[Peer], rounds: range, costs: Costs) -> None:
+    for number in rounds:
+        _say(f"first builds, round {number + 1}")
         fresh = Workload(work.root / str(number), work.days, work.records)
         fresh.make()
         costs.setdefault(OURS, []).append(fresh.run())
@@ -128,7 +131,6 @@ def _first_builds(work: Workload, found: Sequence[Peer], rounds: int) -> Costs:
         for tree in _trees(found, fresh, fresh.root):
             costs.setdefault(tree.peer.name, []).append(tree.run())
             tree.compare(fresh.dates)
-    return costs
 
 
 def _records_alone(work: Workload) -> Cost:
