@@ -18,8 +18,8 @@ from lorchestra.components.canonizer import frames
 from lorchestra.components.canonizer.frames import Order
 from lorchestra.components.canonizer.preparing import Prepared, is_current, prepare
 
-RECORD_SECONDS = 10.0
-"""CPU time for one record, and for compiling one transform: beyond the engines' own limits, which are kinder."""
+RECORD_SECONDS = 5.0
+"""CPU time for one record, and for compiling one transform. A clock on the wall would go on while a machine sleeps."""
 MEMORY = 1024 * 1024 * 1024
 """How much a worker may take beyond what it holds at its start, then beyond what it holds with its first transform."""
 _MOST_PREPARED = 64

@@ -10,7 +10,6 @@ import jlens
 from lorchestra.components.canonizer.engines import (
     DEPTH,
     LONGEST_SEQUENCE,
-    SECONDS,
     Evaluate,
     EvaluationFault,
     HostFunction,
@@ -43,11 +42,7 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
     def evaluate(text: str) -> str | None:
         try:
             result: str | None = run(
-                text,
-                timeout=SECONDS,
-                max_depth=DEPTH,
-                max_array_length=LONGEST_SEQUENCE,
-                max_string_length=_LONGEST_STRING,
+                text, max_depth=DEPTH, max_array_length=LONGEST_SEQUENCE, max_string_length=_LONGEST_STRING
             )
             return result
         except (jlens.JlensError, ValueError, TypeError) as error:

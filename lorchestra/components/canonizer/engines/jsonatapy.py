@@ -10,7 +10,6 @@ import jsonatapy
 from lorchestra.components.canonizer.engines import (
     DEPTH,
     LONGEST_SEQUENCE,
-    SECONDS,
     Evaluate,
     EvaluationFault,
     HostFunction,
@@ -32,9 +31,7 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
     """Compile a transform; see the port."""
     expression = None
     with contextlib.suppress(ValueError):
-        expression = jsonatapy.compile(
-            source, timeout=int(SECONDS * 1000), max_stack_depth=DEPTH, max_sequence_length=LONGEST_SEQUENCE
-        )
+        expression = jsonatapy.compile(source, max_stack_depth=DEPTH, max_sequence_length=LONGEST_SEQUENCE)
     if expression is None:
         raise SyntaxFault
     for name, function in functions.items():
