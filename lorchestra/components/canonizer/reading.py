@@ -12,6 +12,7 @@ from lorchestra.components.canonizer.rules import NotJson, Rejected, Rule, Stage
 
 DEEPEST = 100
 LARGEST_EXACT = 2**53
+_NO_MARKS = bytes(set(range(256)) - set(b'"[{'))
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _SIXTEEN_DIGITS = b"0" * 16
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -32,11 +33,13 @@ def parse(line: bytes) -> tuple[Any, bool]:
         refused = False
     if refused:
         raise _diagnosis(line)
-    if line.count(b"[") + line.count(b"{") > DEEPEST and _depth(line) > DEEPEST:
+    marks = line.translate(None, _NO_MARKS)
+    quotes = marks.count(b'"')
+    if len(marks) - quotes > DEEPEST and _depth(line) > DEEPEST:
         raise Rejected(Stage.PARSE, Rule.TOO_DEEP)
     # Each key and each string has two quotes. Fewer of them in what was understood: a key stood there twice.
-    quotes = orjson.dumps(document).count(b'"')
-    if (line.count(b'"') != quotes or (b"\\" in line and b"\\u0022" in line)) and _has_duplicate_key(line):
+    as_understood = orjson.dumps(document).count(b'"')
+    if (quotes != as_understood or b"\\u0022" in line) and _has_duplicate_key(line):
         raise Rejected(Stage.PARSE, Rule.DUPLICATE_KEY)
     # Only what has sixteen digits in a row can hold such an integer.
     return document, _SIXTEEN_DIGITS in line.translate(_AS_ZEROS) and _has_inexact_integer(line)
