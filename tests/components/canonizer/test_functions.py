@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import time
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -52,6 +54,16 @@ def test_mime_text_reads_what_is_there(content: bytes, charset: str | None, text
 def test_mime_text_of_a_lying_charset_looks_at_the_bytes() -> None:
     cyrillic = "Добрый день, уважаемые коллеги! Направляем вам расписание на следующую неделю. " * 3
     assert mail.mime_text(encoded(cyrillic.encode("cp1251")), "utf-8") == [cyrillic]
+
+
+@given(st.binary(), st.sampled_from(["", "\r\n", " ", "!", "é"]))
+def test_base64_of_any_bytes_is_read(content: bytes, between: str) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        assert mail.base64_bytes(between.join(encode(content).decode())) == content
+
+
+def test_base64_is_read_beyond_padding_in_its_midst() -> None:
+    assert mail.base64_bytes("SGVs=bG8=") == b"Hello"
 
 
 @pytest.mark.parametrize("data", ["SGVsbG8", "SGVsbG8=", "SGVs\r\nbG8=", "SGVsbG8==", " SGVsbG8 "])
@@ -157,8 +169,41 @@ def test_iso_date(value: Any, moment: str) -> None:
     assert dates.iso_date(value) == [moment]
 
 
+@settings(deadline=None)
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), st.integers(-14 * 60, 14 * 60), st.booleans())
+def test_the_short_way_through_a_plain_date_leads_to_the_same(moment: datetime, minutes: int, spoilt: bool) -> None:
+    text = format_datetime(moment.replace(tzinfo=timezone(timedelta(minutes=minutes))))
+    text = text.replace(":0", ":7") if spoilt else text
+    try:
+        expected = [dates.mail_date(text).astimezone(UTC).isoformat().replace("+00:00", "Z")]
+    except (ValueError, OverflowError):
+        expected = []
+    assert dates.iso_date(text) == expected
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_what_is_as_it_should_be_stays_so(moment: datetime) -> None:
+    for timespec in ("seconds", "milliseconds"):
+        text = moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+        assert dates.iso_date(text) == [text.replace(".000Z", "Z")]
+
+
 @pytest.mark.parametrize(
-    "value", ["", "yesterday", "2025-13-45", "99999999999999999", 1e300, -1e300, True, None, [], "x" * 999]
+    "value",
+    [
+        "",
+        "yesterday",
+        "2025-13-45",
+        "2025-02-30T10:30:45Z",
+        "30 Feb 2025 10:30:45 +0000",
+        "99999999999999999",
+        1e300,
+        -1e300,
+        True,
+        None,
+        [],
+        "x" * 999,
+    ],
 )
 def test_what_is_no_date_gives_nothing(value: Any) -> None:
     assert dates.iso_date(value) == []

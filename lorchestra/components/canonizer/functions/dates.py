@@ -6,44 +6,60 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-_DIGITS = re.compile(r"-?\d{1,15}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION = re.compile(r"(\.\d{6})\d+")
 LONGEST = 256
+_DIGITS = re.compile(r"-?\d{1,15}")
+_EPOCH = datetime(1970, 1, 1)
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+# What most sources write is what is wanted: it need only be a moment that there is.
+_WANTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?!000)\d{3})?Z", re.ASCII)
+# RFC 5322 as programs write it today; the standard library reads everything else that has gone by its name.
+_MAIL = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?(\d\d?) ([A-Z][a-z]{2}) ([1-9]\d{3}) (\d\d:\d\d:\d\d) ([+-](?:0\d|1[0-4])[0-5]\d)", re.ASCII
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NUMBERS = {month: f"{number:02}" for number, month in enumerate(_MONTHS, 1)}
 
 
 def iso_date(value: Any = None, *_: Any) -> list[str]:
     """A moment given as text or milliseconds since 1970, as `2025-11-12T10:30:45Z`; [] where it is none."""
-    moment: datetime | None = None
     if isinstance(value, bool):
         return []
     try:
+        if isinstance(value, str) and len(value) <= LONGEST:
+            return [_rewritten(value.strip())]
         if isinstance(value, int | float):
-            moment = _EPOCH + timedelta(milliseconds=value)
-        elif isinstance(value, str) and len(value) <= LONGEST:
-            moment = _parsed(value.strip())
-        return [] if moment is None else [_written(moment)]
+            return [_written(_EPOCH + timedelta(milliseconds=value))]
     except (ValueError, OverflowError):
-        return []
+        pass
+    return []
 
 
-def _parsed(text: str) -> datetime | None:
+def _rewritten(text: str) -> str:
+    if _WANTED.fullmatch(text):
+        datetime.fromisoformat(text)
+        return text
     if _DIGITS.fullmatch(text) and len(text.lstrip("-")) > 8:
-        return _EPOCH + timedelta(milliseconds=int(text))
+        return _written(_EPOCH + timedelta(milliseconds=int(text)))
+    return _written(_parsed(text))
+
+
+def _parsed(text: str) -> datetime:
+    if (plain := _MAIL.fullmatch(text)) and plain[2] in _NUMBERS:
+        day, month, year, time, zone = plain.groups()
+        return datetime.fromisoformat(f"{year}-{_NUMBERS[month]}-{day:0>2}T{time}{zone}")
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text) if len(text) > 26 else text)
+        return datetime.fromisoformat(_FRACTION.sub(r"\1", text) if len(text) > 26 else text)
     except ValueError:
-        moment = _mail_date(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return mail_date(text)
 
 
-def _mail_date(text: str) -> datetime:
+def mail_date(text: str) -> datetime:
+    """Any date of a mail's header. Raises ValueError."""
     from email.utils import parsedate_to_datetime
 
     return parsedate_to_datetime(text)
 
 
 def _written(moment: datetime) -> str:
-    moment = moment.astimezone(UTC)
-    kind = "milliseconds" if moment.microsecond >= 1000 else "seconds"
-    return moment.isoformat(timespec=kind).replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond >= 1000 else "seconds") + "Z"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import codecs
+import contextlib
 import re
 from email.utils import getaddresses
 from inspect import signature
@@ -42,15 +42,13 @@ def base64decode(data: Any = None, *_: Any) -> str | None:
 
 def base64_bytes(data: str) -> bytes:
     """The bytes that a base64 or base64url text stands for; what is not of either alphabet is passed over."""
-    text = data.encode("ascii", "ignore").translate(_TO_STANDARD)
-    text = text.rstrip(b"=")
-    for attempt in (text, _NOT_BASE64.sub(b"", text)):
-        usable = attempt[: len(attempt) - (len(attempt) % 4 == 1)]
-        try:
-            return base64.b64decode(usable + b"=" * (-len(usable) % 4), validate=True)
-        except binascii.Error:
-            continue
-    return b""
+    text = data.encode("ascii", "ignore").translate(_TO_STANDARD).rstrip(b"=")
+    if b"=" not in text:  # there the decoder would end
+        with contextlib.suppress(binascii.Error):
+            return binascii.a2b_base64(text + b"==")
+    letters = _NOT_BASE64.sub(b"", text)
+    usable = letters[: len(letters) - (len(letters) % 4 == 1)]
+    return binascii.a2b_base64(usable + b"==")
 
 
 def decoded(content: bytes, charset: str | None) -> str:
@@ -91,10 +89,15 @@ def mime_header(text: Any = None, *_: Any) -> list[str]:
 
 def header(text: str) -> str:
     """A header's value as a person reads it."""
-    unfolded = _FOLD.sub(" ", text[:LONGEST_HEADER])
+    unfolded = _unfolded(text)
     if "=?" not in unfolded:
         return unfolded.strip()
     return _ENCODED_WORD.sub(_word, _BETWEEN_ENCODED.sub(r"\1", unfolded)).strip()
+
+
+def _unfolded(text: str) -> str:
+    text = text[:LONGEST_HEADER]
+    return _FOLD.sub(" ", text) if "\n" in text or "\r" in text else text
 
 
 def _word(match: re.Match[str]) -> str:
@@ -107,7 +110,7 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
     """The addresses of a header's value, groups opened; [] where there is none."""
     if not isinstance(text, str):
         return []
-    value = _FOLD.sub(" ", text[:LONGEST_HEADER])
+    value = _unfolded(text)
     pairs = plain_addresses(value) if _PLAIN_LIST.fullmatch(value) else parsed_addresses(value)
     return [{"name": header(name), "address": address} for name, address in pairs if address]
 
