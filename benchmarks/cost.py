@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -64,6 +65,28 @@ def measure(argv: Sequence[str | Path], cwd: Path, settings: Mapping[str, str] =
 def median(costs: Sequence[Cost]) -> Cost:
     """The medians of CPU and of wall time, each by itself."""
     return Cost(statistics.median(c.cpu for c in costs), statistics.median(c.wall for c in costs))
+
+
+def peak_memory(argv: Sequence[str | Path]) -> int:
+    """Run a program to its end; bytes of memory, the peaks of its processes summed (Linux). Raises Broken."""
+    peaks: dict[int, int] = {}
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as child:
+        while child.poll() is None:
+            for process in _tree(child.pid):
+                with contextlib.suppress(OSError, StopIteration):  # it has just ended
+                    status = Path(f"/proc/{process}/status").read_text().splitlines()
+                    peaks[process] = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
+            time.sleep(0.05)
+    if child.returncode:
+        raise Broken(f"{Path(argv[0]).name} ended with status {child.returncode}")
+    return sum(peaks.values())
+
+
+def _tree(process: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return [process, *(found for child in children for found in _tree(int(child)))]
+    return []
 
 
 def _children() -> float:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from benchmarks import peers
 from benchmarks.cost import Broken, Cost, adopt_orphans, measure, median
 from benchmarks.peers import Peer, Tree
-from benchmarks.tables import ratio, seconds, table
+from benchmarks.tables import Goal, ratio, reached, seconds, table
 from benchmarks.workload import ACCOUNTS, BIN, CORES, META, Workload, sample
 
 OURS = "lorchestra"
@@ -55,15 +55,6 @@ class Measured(NamedTuple):
     part: Medians
     whole: Cost
     least: Medians
-
-
-class Goal(NamedTuple):
-    """A goal, what came out, whether that reaches it, and if not, what holds it back."""
-
-    text: str
-    measured: str
-    reached: bool
-    held_back_by: str
 
 
 def main() -> None:
@@ -196,7 +187,7 @@ def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured
         "and Snakemake look.\n"
     )
     yield table(["", "CPU", "wall"], [[f"`{name}`", *map(seconds, cost)] for name, cost in measured.least.items()])
-    yield from _told(list(_goals(size, measured)))
+    yield from reached(list(_goals(size, measured)))
 
 
 def _rows(size: Size, names: Sequence[str], measured: Measured) -> Iterator[list[str]]:
@@ -247,11 +238,6 @@ def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
 def _faster(text: str, goal: float, theirs: Cost, ours: Cost, held_back_by: str) -> Goal:
     found = theirs.wall / ours.wall
     return Goal(text, f"{ratio(found)} times (CPU {ratio(theirs.cpu / ours.cpu)})", found >= goal, held_back_by)
-
-
-def _told(goals: Sequence[Goal]) -> Iterator[str]:
-    yield table(["goal", "measured", "reached"], [[g.text, g.measured, "yes" if g.reached else "no"] for g in goals])
-    yield from (f"Held back: {goal.text}. {goal.held_back_by}\n" for goal in goals if not goal.reached)
 
 
 if __name__ == "__main__":

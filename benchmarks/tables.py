@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+
+class Goal(NamedTuple):
+    """A goal, what came out, whether that reaches it, and if not, what holds it back."""
+
+    text: str
+    measured: str
+    reached: bool
+    held_back_by: str
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; the first column is text, the others are numbers."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *rows))
+
+
+def reached(goals: Sequence[Goal]) -> Iterator[str]:
+    """The goals as a table, then a sentence for each that was missed."""
+    yield table(["goal", "measured", "reached"], [[g.text, g.measured, "yes" if g.reached else "no"] for g in goals])
+    yield from (f"Held back: {goal.text}. {goal.held_back_by}\n" for goal in goals if not goal.reached)
 
 
 def seconds(value: float) -> str:
