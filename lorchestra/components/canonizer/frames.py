@@ -1,8 +1,8 @@
 """What passes between the pool and its workers: two lengths, a header in JSON, bytes.
 
-The header of a request is an order with `"op": "prepare"`, answered by what was prepared; or `"op": "lines"` with the
-key of what was prepared and the number of the first line, answered by what became of the lines. The answer `failure`
-holds a code, a sentence and an advice.
+The header of a request is an `Order` or a `Check` with `"op": "prepare"`, answered by what was prepared; or
+`"op": "lines"` with the key of what was prepared and the number of the first line, answered by what became of the
+lines. The answer `failure` holds a code, a sentence and an advice.
 """
 
 from __future__ import annotations
@@ -26,6 +26,23 @@ class Order(NamedTuple):
     schemas: str | None = None
     engine: str | None = None
     require_checksum: bool = True
+
+    @property
+    def told(self) -> str:
+        """What messages call it."""
+        return self.meta
+
+
+class Check(NamedTuple):
+    """Which schema records are to be checked against: an Iglu name or a file; and where its references lead."""
+
+    schema: str
+    schemas: str
+
+    @property
+    def told(self) -> str:
+        """What messages call it."""
+        return self.schema
 
 
 class Converted(NamedTuple):

@@ -6,90 +6,33 @@ the one record that kills is found and set aside, and the rest goes on.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
-import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import frames
+from lorchestra.components.canonizer.child import Child, Died
 from lorchestra.components.canonizer.chunks import Chunk
-from lorchestra.components.canonizer.frames import Converted, Order
-from lorchestra.components.canonizer.rules import Reject, Rule, Stage
+from lorchestra.components.canonizer.frames import Check, Converted, Order
+from lorchestra.components.canonizer.rules import Reject, Stage
 
 _AHEAD = 4
 """How many chunks a worker may be ahead of the one whose turn it is: what bounds memory."""
-_KILLED_BY = {signal.SIGPROF: Rule.TIME_LIMIT, signal.SIGABRT: Rule.MEMORY_LIMIT, signal.SIGKILL: Rule.MEMORY_LIMIT}
 
 
-class Died(Exception):
-    """A worker ended over a request; `rule` says by what."""
-
-    def __init__(self, rule: Rule) -> None:
-        super().__init__(rule)
-        self.rule = rule
-
-
-class Worker:
-    """One child process and the pipes to it."""
+class Worker(Child):
+    """A child that knows one transform or more: the one prepared last by its key, and the chunk that it works on."""
 
     def __init__(self, others: Iterable[Worker]) -> None:
-        request_end, self._requests = os.pipe()
-        self.replies, reply_end = os.pipe()
-        self._ends: tuple[int, int] = self._requests, self.replies
-        foreign = [end for worker in (self, *others) for end in worker._ends]
-        self._pid = os.fork()
-        if self._pid == 0:
-            _live(request_end, reply_end, foreign)
-        os.close(request_end)
-        os.close(reply_end)
+        super().__init__(_serve, others)
         self.key: str | None = None
         self.task: tuple[int, Chunk] | None = None
 
-    def send(self, header: dict[str, Any], blob: bytes = b"") -> None:
-        """Hand over a request. That a worker is gone is noticed when its reply is read."""
-        with contextlib.suppress(BrokenPipeError):
-            frames.send(self._requests, header, blob)
 
-    def reply(self) -> tuple[dict[str, Any], bytes]:
-        """The reply to the last request. Raises Died, or the Failure that the worker met."""
-        message = frames.receive(self.replies)
-        if message is None:
-            raise Died(self._rule_of_death())
-        if "failure" in message[0]:
-            code, what, advice = message[0]["failure"]
-            raise Failure(Code(code), what, advice=advice)
-        return message
+def _serve(requests: int, replies: int) -> None:
+    from lorchestra.components.canonizer import worker
 
-    def end(self) -> None:
-        """Stop the process: an idle one by itself, one that works by force."""
-        for descriptor in self._ends:
-            os.close(descriptor)
-        if self._pid:
-            if self.task is not None:
-                os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-
-    def _rule_of_death(self) -> Rule:
-        _, status = os.waitpid(self._pid, 0)
-        self._pid = 0
-        return _KILLED_BY.get(signal.Signals(os.WTERMSIG(status)), Rule.CRASH) if os.WIFSIGNALED(status) else Rule.CRASH
-
-
-def _live(requests: int, replies: int, foreign: list[int]) -> None:
-    status = 1
-    try:
-        for descriptor in foreign:
-            os.close(descriptor)
-        from lorchestra.components.canonizer import worker
-
-        worker.serve(requests, replies)
-        status = 0
-    finally:
-        # Nothing that the parent began may be ended twice: no exit handler, no block left, no buffer flushed.
-        os._exit(status)
+    worker.serve(requests, replies)
 
 
 class Pool:
@@ -98,13 +41,14 @@ class Pool:
     def __init__(self, size: int = 1) -> None:
         self._size = size
         self._workers: list[Worker] = []
-        self._order = Order("")
+        self._order: Order | Check = Order("")
         self._identity: dict[str, Any] = {}
 
-    def prepare(self, order: Order) -> dict[str, Any]:
+    def prepare(self, order: Order | Check) -> dict[str, Any]:
         """Have a transform compiled; returns `transform` as a lineage writes it, `engine` and `engine_version`.
 
-        Raises Failure, also where a worker dies over it.
+        Or have records checked against a schema alone: those that fit it are dropped then. Raises Failure, also where
+        a worker dies over it.
         """
         self._order = order
         worker = self._any_idle()
@@ -113,9 +57,8 @@ class Pool:
         if identity is None and has_worked:
             identity = self._prepared(self._any_idle())  # it may have been killed while nothing was asked of it
         if identity is None:
-            raise Failure(
-                Code.TRANSFORM_INVALID, f"{order.meta}: compiling it and its schemas takes more than a worker may have"
-            )
+            code = Code.TRANSFORM_INVALID if isinstance(order, Order) else Code.SCHEMA_INVALID
+            raise Failure(code, f"{order.told}: compiling it and its schemas takes more than a worker may have")
         self._identity = identity
         return identity
 
@@ -186,8 +129,8 @@ class Pool:
         known = worker.key == self._identity["key"]
         if not known and (prepared := self._prepared(worker)) != self._identity:
             if prepared is None:
-                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.meta}: a worker broke down before it began")
-            raise Failure(Code.INPUT_CHANGED, f"{self._order.meta}: the transform changed while it ran")
+                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.told}: a worker broke down before it began")
+            raise Failure(Code.INPUT_CHANGED, f"{self._order.told}: the transform changed while it ran")
         return worker
 
     def _hand_out(self, worker: Worker, place: int, chunk: Chunk) -> None:

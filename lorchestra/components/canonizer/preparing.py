@@ -1,4 +1,4 @@
-"""From a metadata file to a converter: read, check, compile; and whether what was compiled is still what lies there."""
+"""From a metadata file or a schema to a converter: read, check, compile; and whether that is still what lies there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import engines, functions, transforms
 from lorchestra.components.canonizer.converter import Converter
 from lorchestra.components.canonizer.engines import Engine, Evaluate, SyntaxFault
-from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer.frames import Check, Order
 from lorchestra.components.canonizer.schemas import Schemas
 from lorchestra.components.canonizer.transforms import Transform
 
@@ -25,8 +26,12 @@ class Prepared(NamedTuple):
     files: Mapping[Path, str]
 
 
-def prepare(order: Order) -> Prepared:
-    """Read and compile a transform with its schemas. Raises Failure with a code of the registry, or USAGE."""
+def prepare(order: Order | Check) -> Prepared:
+    """Read and compile what is ordered. Raises Failure with a code of the registry, or USAGE."""
+    return _transform(order) if isinstance(order, Order) else _check(order)
+
+
+def _transform(order: Order) -> Prepared:
     meta_path = Path(order.meta)
     transform = transforms.load(meta_path, require_checksum=order.require_checksum)
     schemas = Schemas(Path(order.schemas) if order.schemas else transforms.schemas_of(meta_path))
@@ -45,12 +50,25 @@ def prepare(order: Order) -> Prepared:
     }
     files = {transform.meta_path: transform.meta_sha256, transform.spec_path: transform.spec_sha256, **schemas.files()}
     identity = {
-        "key": hashlib.sha256(repr((order, sorted(files.items()))).encode()).hexdigest(),
+        "key": _key(order, files),
         "transform": told,
         "engine": engine.NAME,
         "engine_version": engine.version(),
     }
     return Prepared(Converter(before, compiled(engine, transform), after), identity, files)
+
+
+def _check(order: Check) -> Prepared:
+    """A converter that drops the records that fit a schema."""
+    schemas = Schemas(Path(order.schemas))
+    named = iglu.parse(order.schema) is not None
+    validator = schemas.validator(order.schema) if named else schemas.in_file(Path(order.schema))
+    files = {validator.schema.path: validator.schema.sha256, **schemas.files()}
+    return Prepared(Converter(validator, lambda _: None, validator), {"key": _key(order, files)}, files)
+
+
+def _key(order: Order | Check, files: Mapping[Path, str]) -> str:
+    return hashlib.sha256(repr((order, sorted(files.items()))).encode()).hexdigest()
 
 
 def is_current(prepared: Prepared) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import worker
-from lorchestra.components.canonizer.frames import Order
+from lorchestra.components.canonizer import bounds, examples
+from lorchestra.components.canonizer.checks import schemas
+from lorchestra.components.canonizer.chunks import Chunk
+from lorchestra.components.canonizer.frames import Check, Order
 from lorchestra.components.canonizer.pool import Pool
-from tests.components.canonizer.house import CAN, Registry, can, rows
+from tests.components.canonizer.house import CAN, RAW, Registry, can, rows
 
 LINES = b'{"n":0}\n{"n":1}\n{"n":0}\n'
 BOMBS = {
@@ -87,10 +92,126 @@ def test_a_catastrophic_pattern_in_a_schema_sets_the_record_aside(tmp_path: Path
 
 def test_compiling_a_transform_has_a_time_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meta = Registry(tmp_path).flat(f"[{'1,' * 500_000}1]")
-    monkeypatch.setattr(worker, "RECORD_SECONDS", 0.01)
+    monkeypatch.setattr(bounds, "SECONDS", 0.01)
     with contextlib.closing(Pool()) as pool, pytest.raises(Failure) as caught:
         pool.prepare(Order(str(meta)))
     assert (caught.value.code, "more than a worker may have" in caught.value.what) == (Code.TRANSFORM_INVALID, True)
+
+
+U = "iglu:com.example/hostile/jsonschema/1-0-0"
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """A schema of a few kilobytes that asks for 2^levels checks of each record."""
+    definitions: dict[str, Any] = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return {"$defs": {**definitions, f"d{levels}": {}}, "$ref": "#/$defs/d0"}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """A schema nested as deep as schemas may be."""
+    document: dict[str, Any] = {}
+    for _ in range(levels):
+        document = {"allOf": [document]}
+    return document
+
+
+MANY = {"properties": {f"p{n}": {"type": "string"} for n in range(100_000)}}
+
+
+def test_a_schema_that_takes_too_long_to_judge_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Registry(tmp_path).schema(U, MANY)
+    monkeypatch.setattr(bounds, "SECONDS", 0.2)
+    [finding] = schemas.check(path, tmp_path / "schemas")
+    assert (finding.file, finding.rule) == (path, "schema_limit")
+
+
+def test_what_schemas_take_is_bounded_in_memory_too() -> None:
+    with pytest.raises(Failure) as caught:
+        schemas.judged(lambda: len(bytearray(2 * bounds.MEMORY)))
+    assert (caught.value.code, "memory" in caught.value.what) == (Code.SCHEMA_INVALID, True)
+
+
+@pytest.mark.parametrize(
+    "line", [b"{%s}" % b",".join(b'"%d":1' % key for key in range(1_000_000)), b"[%s]" % b",".join([b"[]"] * 2_000_000)]
+)
+def test_a_record_that_takes_all_memory_to_read_is_set_aside(
+    line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MEMORY", 64 * 1024 * 1024)
+    with contextlib.closing(Pool()) as pool:
+        pool.prepare(Order(str(Registry(tmp_path).flat("$"))))
+        [(_, converted)] = pool.convert(iter([Chunk(1, b'{"a":1}\n%s\n{"a":2}\n' % line)]))
+    assert converted.output == b'{"a":1}\n{"a":2}\n'
+    assert [(reject.line, reject.rule) for reject in converted.rejects] == [(2, "memory_limit")]
+
+
+@pytest.mark.parametrize(
+    "document", [nested(95), doubling(40), {"properties": {"a": {"pattern": "((a{100}){100}){9}"}}}]
+)
+def test_a_hostile_schema_ends_no_command(document: dict[str, Any], tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.flat("$")
+    registry.schema(U, document)
+    registry.schema(U[:-1] + "1", {**document, "title": "x"})
+    validated = can("registry", "validate", "--registry", tmp_path)
+    assert (validated.returncode, validated.stderr) == (4, b"")
+    assert can("registry", "diff", U, U[:-1] + "1", "--registry", tmp_path).returncode == 0
+
+
+def test_comparing_schemas_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SECONDS", 0.1)
+    with pytest.raises(Failure) as caught:
+        schemas.judged(lambda: max(itertools.count()))
+    assert caught.value.code is Code.SCHEMA_INVALID
+
+
+def test_a_check_that_does_not_end_sets_the_record_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "doubling.json"
+    file.write_text(json.dumps(doubling(40)))
+    monkeypatch.setattr(bounds, "SECONDS", 0.3)
+    with contextlib.closing(Pool()) as pool:
+        pool.prepare(Check(str(file), str(tmp_path)))
+        [(_, converted)] = pool.convert(iter([Chunk(1, b'{"a":1}\n{"a":2}\n')]))
+    assert [(reject.line, reject.rule) for reject in converted.rejects] == [(1, "time_limit"), (2, "time_limit")]
+
+
+def test_an_example_for_a_catastrophic_pattern_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SECONDS", 0.2)
+    slow = {"type": "string", "pattern": "^(x+)+y$", "minLength": 40}
+    with pytest.raises(Failure) as caught:
+        schemas.judged(lambda: examples.of({"type": "object", "required": ["a"], "properties": {"a": slow}}))
+    assert "more time or memory than a worker may have" in caught.value.what
+
+
+@pytest.mark.parametrize("limit", ["-v 40000", "-v 60000", "-d 30000"])
+@pytest.mark.parametrize("command", [("transform", "run", "--meta"), ("validate", "run", "--schema")])
+def test_too_little_memory_is_told_as_such(limit: str, command: tuple[str, ...], tmp_path: Path) -> None:
+    meta = Registry(tmp_path).flat("$")
+    subject = meta if command[0] == "transform" else tmp_path / "schemas" / RAW.removeprefix("iglu:")
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit {limit}; exec "$@"', "bash", CAN, *command, subject],
+        input=b"{}\n", capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (75, b"")
+    assert b"there is too little memory" in done.stderr
+    assert b"ulimit -v" in done.stderr
+
+
+def test_an_address_space_of_100_mb_is_enough(tmp_path: Path) -> None:
+    meta = Registry(tmp_path).flat("$")
+    limited: list[str | Path] = [
+        "bash",
+        "-c",
+        'ulimit -v 100000; exec "$@"',
+        "bash",
+        CAN,
+        "transform",
+        "run",
+        "--meta",
+        meta,
+    ]
+    done = subprocess.run(limited, input=b'{"a":1}\n', capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b'{"a":1}\n')
 
 
 def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What can be wrong with a registry: each finding has its file, its line where one is known, and a rule's name.
 
     metadata           the metadata is not YAML, or lacks what every transform must say
-    id                 the id is not the one that the file's place gives
+    id                 the id is not the one that the file's place gives, or the place gives none
     version            a versioned transform lies in the directory of another version
     checksum           the spec's bytes are not those that the metadata names, or it names none
     invalid            the spec is no JSONata expression, or cannot be read
@@ -9,9 +9,10 @@
     golden             a golden test fails, or its files are not as they should be
     no_golden          a transform without any golden test
     orphan             a spec that no metadata names
-    schema_path        a file below the schemas whose place is not {vendor}/{name}/{format}/{version}
+    schema_path        a file below the schemas whose place is not {vendor}/{name}/{format}/{version}, or taken
     schema_self        a self-describing schema that describes another place
     schema_invalid     not JSON, or not a valid schema of its own draft
+    schema_limit       checking a schema takes more time or memory than a worker may have
     schema_ref         a $ref that leads nowhere
     schema_fields      x-key, x-text, x-time, x-title or x-volatile name a property that the schema does not have
 
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from lorchestra.base.errors import Failure
+from lorchestra.base.errors import Failure, visible
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,8 +41,7 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else str(self.file)
-        text = f"{where}: {self.rule}: {self.message}"
-        return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)  # a file's name may hold anything
+        return visible(f"{where}: {self.rule}: {self.message}")
 
 
 def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, Failure | None]:

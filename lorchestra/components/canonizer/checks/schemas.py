@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft4Validator, Draft202012Validator
+from jsonschema.validators import validator_for
 
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.checks import Finding, attempt
+from lorchestra.components.canonizer.child import Died, bounded
+from lorchestra.components.canonizer.schemas import Schemas
 
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
 _ONE_PROPERTY = ("x-time", "x-title")
 _SEVERAL_PROPERTIES = ("x-key", "x-text", "x-volatile")
 
 
-def check(path: Path, root: Path) -> Iterator[Finding]:
+def check(path: Path, root: Path) -> list[Finding]:
     """The findings of a file below a directory of schemas."""
-    key = iglu.parse("iglu:" + path.relative_to(root).as_posix().removesuffix(".json"))
-    if key is None:
-        yield Finding(path, 0, "schema_path", "its place is not {vendor}/{name}/{format}/{version}")
-        return
-    schema, failure = attempt(iglu.SchemaRegistry(root).load, str(key))
-    if schema is None:
-        yield Finding(path, 0, "schema_invalid", failure.what.removeprefix(f"{path}: ") if failure else "")
-        return
-    faults = [*_self_block(path, key, schema.document), *_draft(path, schema.document)]
-    yield from faults or [*_references(path, root, key), *_fields(path, schema.document)]
+    try:
+        found = bounded(lambda: [(fault.rule, fault.message) for fault in _faults(path, root)])
+    except Died:
+        found = [("schema_limit", "checking it takes more time or memory than a worker may have")]
+    return [Finding(path, 0, rule, message) for rule, message in found]
+
+
+def judged(call: Callable[[], Any]) -> Any:
+    """What a call that walks through schemas returns, a value of JSON. Raises Failure, also where it does not end."""
+    try:
+        return bounded(call)
+    except Died:
+        pass
+    raise Failure(Code.SCHEMA_INVALID, "these schemas take more time or memory than a worker may have")
 
 
 def named(root: Path, uri: str) -> iglu.Schema:
@@ -43,6 +52,22 @@ def require_valid(path: Path, document: dict[str, Any]) -> None:
     fault = next(_draft(path, document), None)
     if fault:
         raise Failure(Code.SCHEMA_INVALID, f"{path}: {fault.message}")
+
+
+def _faults(path: Path, root: Path) -> Iterator[Finding]:
+    key = iglu.parse("iglu:" + path.relative_to(root).as_posix().removesuffix(".json"))
+    if key is None:
+        yield Finding(path, 0, "schema_path", "its place is not {vendor}/{name}/{format}/{version}")
+        return
+    schema, failure = attempt(iglu.SchemaRegistry(root).load, str(key))
+    if schema is None:
+        yield Finding(path, 0, "schema_invalid", failure.what.removeprefix(f"{path}: ") if failure else "")
+        return
+    if schema.path != path:
+        yield Finding(path, 0, "schema_path", f"is never read: {schema.path.name} lies beside it")
+        return
+    faults = [*_self_block(path, key, schema.document), *_draft(path, schema.document)]
+    yield from faults or [*_references(path, root, key), *_fields(path, schema.document)]
 
 
 def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> Iterator[Finding]:
@@ -67,9 +92,6 @@ def _draft(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
 
 def _validator(draft: str) -> Any:
     """The class that judges schemas of a draft; the latest where none is named, None where it is not known."""
-    from jsonschema import Draft4Validator, Draft202012Validator
-    from jsonschema.validators import validator_for
-
     if not draft:
         return Draft202012Validator
     unknown: Any = None
@@ -77,8 +99,6 @@ def _validator(draft: str) -> Any:
 
 
 def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding]:
-    from lorchestra.components.canonizer.schemas import Schemas
-
     _, failure = attempt(Schemas(root).validator, str(key))
     if failure:
         rule = "schema_ref" if failure.code is Code.SCHEMA_MISSING else "schema_invalid"

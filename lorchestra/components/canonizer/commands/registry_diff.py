@@ -10,6 +10,7 @@ do not say the same.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -18,11 +19,11 @@ from lorchestra.base import iglu, registry
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution
 from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks.schemas import named, require_valid
+from lorchestra.components.canonizer.checks.schemas import judged, named, require_valid
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.evolution import Step
 
-_TOLD = {
+_STEPS = {
     Step.NONE: "no change",
     Step.ADDITION: "an addition: every record that was valid still is",
     Step.REVISION: "a revision: some records that were valid may not be any more",
@@ -40,17 +41,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
+    for line in judged(lambda: list(_told(args))):
+        print(line)
+    return 0
+
+
+def _told(args: argparse.Namespace) -> Iterator[str]:
     root = args.schemas or schemas_of(args.registry)
     old, new = _load(args.old, root), _load(args.new, root)
     changes = evolution.changes(old, new)
     taken = evolution.step(changes)
-    print(_TOLD[taken])
+    yield _STEPS[taken]
     for change in changes:
-        print(f"  {change.step.name.lower():<9} {change.path}: {change.what}")
+        yield f"  {change.step.name.lower():<9} {change.path}: {change.what}"
     before, after = _version(old, args.old), _version(new, args.new)
     if before and after and evolution.next_version(before, taken) != after:
-        print(f"the version disagrees: {before} -> {after}, where {evolution.next_version(before, taken)} would follow")
-    return 0
+        yield f"the version disagrees: {before} -> {after}, where {evolution.next_version(before, taken)} would follow"
 
 
 def _load(text: str, root: Path) -> dict[str, object]:

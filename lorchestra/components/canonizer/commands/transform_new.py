@@ -19,7 +19,7 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton
 from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks.schemas import named
+from lorchestra.components.canonizer.checks.schemas import judged, named
 from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.commands.transform_try import is_private
 from lorchestra.components.canonizer.pool import Pool
@@ -55,10 +55,9 @@ def run(args: argparse.Namespace) -> int:
 def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
     """The files to write and their content, the spec first; tried before anything is written."""
     root = args.schemas or schemas_of(args.registry)
-    before, after = named(root, args.before), named(root, args.after)
-    document = _example(args.example, args.yes) if args.example else skeleton.pretty(examples.of(before.document))
-    spec = skeleton.spec(args.id, before, after).encode()
-    meta = skeleton.metadata(args.id, before, after, spec).encode()
+    given = _example(args.example, args.yes) if args.example else None
+    spec, meta, made = (text.encode() for text in judged(lambda: _drafted(root, args, make=given is None)))
+    document = made if given is None else given
     folder, _, name = args.id.rpartition("/")
     case = home / folder / "tests" / name / skeleton.CASE
     return {
@@ -67,6 +66,14 @@ def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
         case.with_suffix(".input.json"): document,
         case.with_suffix(".output.json"): skeleton.pretty(_tried(name, spec, meta, root, document)),
     }
+
+
+def _drafted(root: Path, args: argparse.Namespace, *, make: bool) -> list[str]:
+    """Spec, metadata and, where one is to be made, an example."""
+    before, after = named(root, args.before), named(root, args.after)
+    spec = skeleton.spec(args.id, before, after)
+    document = skeleton.pretty(examples.of(before.document)).decode() if make else ""
+    return [spec, skeleton.metadata(args.id, before, after, spec.encode()), document]
 
 
 def _example(path: Path, sure: bool) -> bytes:

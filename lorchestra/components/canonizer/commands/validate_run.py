@@ -15,12 +15,11 @@ import sys
 from pathlib import Path
 
 from lorchestra.base import iglu
-from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import REGISTRY
-from lorchestra.components.canonizer.reading import parse
-from lorchestra.components.canonizer.rules import NotJson, Rejected, Stage
-from lorchestra.components.canonizer.schemas import Schemas, Validator
+from lorchestra.components.canonizer.arguments import REGISTRY, as_text
+from lorchestra.components.canonizer.frames import Check
+from lorchestra.components.canonizer.pool import Pool
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,36 +31,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check all records."""
-    validator = _validator(arguments.schema, arguments.schemas or REGISTRY / "schemas")
-    name = arguments.data.name if arguments.data else "stdin"
+    name = visible(arguments.data.name) if arguments.data else "stdin"
     records = invalid = 0
-    with contextlib.ExitStack() as files:
-        source = files.enter_context(chunks.opened(str(arguments.data))) if arguments.data else 0
-        for number, line in chunks.singles(chunks.cut(source, name)):
-            records += 1
-            fault = _fault(validator, line, f"{name}: line {number} is not JSON")
-            if fault:
-                invalid += 1
-                sys.stdout.write(f"{name}:{number}: {fault}\n")
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(contextlib.closing(Pool()))
+        pool.prepare(_check(arguments))
+        source = stack.enter_context(chunks.opened(str(arguments.data))) if arguments.data else 0
+        for _, converted in pool.convert(chunks.cut(source, name), source):
+            records += converted.records
+            invalid += len(converted.rejects)
+            for reject in converted.rejects:
+                where = f" at {reject.schema_path}" if reject.schema_path else ""
+                sys.stdout.write(f"{name}:{reject.line}: {reject.rule}{where}\n")
+            if converted.not_json is not None:
+                raise Failure(Code.NOT_JSONL, f"{name}: line {converted.not_json} is not JSON")
     sys.stderr.write(f"can: {records} records, {invalid} invalid\n")
     return Exit.REJECTS if invalid else Exit.OK
 
 
-def _validator(schema: str, root: Path) -> Validator:
-    if iglu.parse(schema) is not None:
-        return Schemas(root).validator(schema)
-    if schema.startswith("iglu:"):
+def _check(arguments: argparse.Namespace) -> Check:
+    if arguments.schema.startswith("iglu:") and iglu.parse(arguments.schema) is None:
         raise Failure(Code.USAGE, "a schema's name is of the form iglu:vendor/name/jsonschema/1-0-0")
-    return Schemas(root).in_file(Path(schema))
-
-
-def _fault(validator: Validator, line: bytes, not_json: str) -> str:
-    try:
-        document, _ = parse(line)
-        validator.require(document, Stage.SCHEMA_IN)
-        return ""
-    except Rejected as rejected:
-        return f"{rejected.rule}{f' at {rejected.schema_path}' if rejected.schema_path else ''}"
-    except NotJson:
-        pass
-    raise Failure(Code.NOT_JSONL, not_json)
+    return Check(as_text(Path(arguments.schema)), as_text(arguments.schemas or REGISTRY / "schemas"))
