@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.base.program import place
 from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally
 from lorchestra.components.canonizer.chunks import cut, opened
@@ -110,6 +110,8 @@ def _fields(line: bytes) -> dict[str, Any]:
 def _job(fields: dict[str, Any]) -> Job:
     if fields.get("op") != "canonize":
         raise Failure(Code.USAGE, "op: there is one, `canonize`")
+    if unknown := sorted(fields.keys() - {"op", "id", *Job._fields}):
+        raise Failure(Code.USAGE, f"{visible(unknown[0][:60])}: a job has no such key")
     inputs = _taken(fields, "inputs", list)
     if not all(isinstance(source, dict) for source in inputs):
         raise Failure(Code.USAGE, "inputs: each is an object with path and meta")

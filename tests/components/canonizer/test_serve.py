@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,7 @@ def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job:
         ({"output": "a\0b"}, "usage", "output"),
         ({"inputs": [{"path": "/dev", "meta": "META"}]}, "missing", "/dev: is a directory"),
         ({"max_rejects": False}, "usage", "max_rejects"),
+        ({"skip_invlaid": False}, "usage", "skip_invlaid: a job has no such key"),
         ({"max_rejects": -1}, "usage", "max_rejects"),
         ({"output": "."}, "usage", "not a regular file"),
     ],
@@ -257,6 +260,30 @@ def test_a_terminated_server_leaves_the_files_of_the_last_job(
         assert server.child.wait(10) == 130
     assert contents(job) == before
     assert not list(Path(job["output"]).parent.rglob("*~"))
+
+
+def test_a_killed_server_takes_its_worker_along(server: Server, job: dict[str, Any], registry: Registry) -> None:
+    endless = registry.flat("($f := function($x) { $f($x) }; $f(1))", name="note/endless_v1")
+    work = {**job, "inputs": [{"path": job["inputs"][0]["path"], "meta": str(endless)}]}
+    assert server.child.stdin
+    server.child.stdin.write(json.dumps(work).encode() + b"\n")
+    server.child.stdin.flush()
+    worker = Path("/proc", str(until(server.worker)))
+    until(lambda: int((worker / "stat").read_text().split()[13]) > 20)  # it is in the midst of a record
+    server.child.kill()
+    server.child.wait()
+    until(lambda: not worker.exists() or (worker / "stat").read_text().split()[2] == "Z")
+
+
+def until(call: Callable[[], Any], seconds: float = 4) -> Any:
+    """What a call returns once that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(IndexError, FileNotFoundError):
+            if answer := call():
+                return answer
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def test_the_end_of_the_input_ends_it_well(job: dict[str, Any]) -> None:
