@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -28,6 +29,9 @@ COMMANDS: Mapping[tuple[str, ...], str] = {
 
 def main() -> int:
     """The entry point of `can`; returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's charset lacks is no fault
     return program.run("can", lambda: _dispatch(sys.argv[1:]))
 
 

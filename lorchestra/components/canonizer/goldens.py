@@ -17,6 +17,7 @@ import orjson
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.registry import SUFFIX, is_below, read_bytes
 from lorchestra.components.canonizer import metadata
+from lorchestra.components.canonizer.arguments import as_text
 from lorchestra.components.canonizer.chunks import Chunk, as_line
 from lorchestra.components.canonizer.differences import Difference, differences
 from lorchestra.components.canonizer.frames import Order
@@ -56,7 +57,8 @@ def of(meta_path: Path) -> list[Golden]:
 
 def prepare(pool: Pool, meta: Path, schemas: Path | None = None, engine: str | None = None) -> dict[str, Any]:
     """Have a transform compiled, whatever its checksum; returns what it is. Raises Failure as `Pool.prepare`."""
-    return pool.prepare(Order(str(meta), str(schemas) if schemas else None, engine, require_checksum=False))
+    places = as_text(meta), as_text(schemas) if schemas else None
+    return pool.prepare(Order(*places, engine, require_checksum=False))
 
 
 def apply(pool: Pool, document: bytes) -> Outcome:

@@ -47,7 +47,7 @@ def parse(content: bytes, name: str) -> Metadata:
     reader = _Reader(document)
     metadata = Metadata(
         id=reader.text(("id",), "a transform's id, as email/gmail_to_canonical", _is_id, required=False),
-        version=reader.text(("version",), 'a version in quotes, as "1.0.0"', _is_version) or "",
+        version=reader.text(("version",), 'three numbers in quotes, as "1.0.0"', _is_version) or "",
         engine=ENGINES.get(reader.text(("engine",), _ENGINES, _is_engine, required=False) or "jsonata", ""),
         from_schema=reader.text(FROM_SCHEMA, _IGLU, _is_iglu) or "",
         to_schema=reader.text(TO_SCHEMA, _IGLU, _is_iglu) or "",
@@ -85,6 +85,8 @@ def _checksum(reader: _Reader) -> str | None:
 
 def _range(reader: _Reader) -> str | None:
     compat = reader.document.value.get("compat")
+    if compat is not None and not isinstance(compat, dict):
+        reader.find(("compat",), "a mapping, of from_schema_range")
     text = compat.get("from_schema_range") if isinstance(compat, dict) else None
     if text is None:
         return None

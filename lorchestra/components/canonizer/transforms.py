@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.base.registry import SUFFIX, VERSIONED, homes, read_bytes, spec_of
 from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.metadata import Metadata
@@ -55,16 +56,29 @@ def every(root: Path) -> list[Path]:
     """All metadata files of a registry, in the order of their paths. Raises Failure(MISSING)."""
     if not root.is_dir():
         raise Failure(Code.MISSING, f"{root}: no such directory")
-    return sorted(path for path in homes(root)[0].rglob(f"*{SUFFIX}") if path.is_file())
+    return below(homes(root)[0], SUFFIX)
+
+
+def below(root: Path, suffix: str = "") -> list[Path]:
+    """What lies below a directory and is none itself, in the order of the paths; none where there is no directory.
+
+    Hidden files and directories, as git and editors leave them, are passed over, links are not followed. Raises
+    OSError where a directory cannot be read.
+    """
+    found: list[Path] = []
+    for directory, inner, names in os.walk(root, onerror=_refuse) if root.is_dir() else ():
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(directory, name) for name in names if name.endswith(suffix) and not name.startswith(".")]
+    return sorted(found)
 
 
 def name_of(root: Path, meta_path: Path) -> str:
-    """The name by which `registry.locate` finds a metadata file of a registry."""
+    """The name by which `registry.locate` finds a metadata file of a registry, as messages hold it."""
     home = next(home for home in homes(root) if meta_path.is_relative_to(home))
     path = meta_path.relative_to(home)
     if path.name == VERSIONED:
-        return f"{path.parent.parent.as_posix()}@{path.parent.name}"
-    return path.as_posix().removesuffix(SUFFIX)
+        return visible(f"{path.parent.parent.as_posix()}@{path.parent.name}")
+    return visible(path.as_posix().removesuffix(SUFFIX))
 
 
 def schemas_of(meta_path: Path) -> Path:
@@ -77,6 +91,10 @@ def schemas_of(meta_path: Path) -> Path:
         f"{meta_path}: no directory `schemas` beside it or above it",
         advice="Name it with --schemas.",
     )
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _check(meta_path: Path, spec_path: Path, expected: str | None, found: str) -> None:

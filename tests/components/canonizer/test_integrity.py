@@ -85,8 +85,8 @@ def test_what_is_no_expression_is_refused_also_where_host_functions_stand_around
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"version": "1.0"}, "version: must be a version"),
-        ({"version": 1}, "version: must be a version"),
+        ({"version": "1.0"}, "version: must be three numbers"),
+        ({"version": 1}, "version: must be three numbers"),
         ({"from_schema": "gmail"}, "from_schema: must be a schema's name"),
         ({"from_schema": None}, "from_schema: must be a schema's name"),
         ({"input_schema": RAW}, "input_schema: must be left out where from_schema is written"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.components.canonizer.house import NOTE, RAW, Registry, can
+from tests.components.canonizer.house import CAN, NOTE, RAW, Registry, can
 
 SELF = {"vendor": "org.canonical", "name": "note", "format": "jsonschema", "version": "1-0-0"}
 
@@ -60,7 +62,7 @@ SCHEMA = "schemas/org.canonical/note/jsonschema/1-0-0"
         ({"id": "note/other"}, f"{META}:1: id: the file's place says note/raw_to_note_v1"),
         ({"checksum": {"jsonata_sha256": "0" * 64}}, f"{META}:1: checksum: expected sha256 000000000000, found"),
         ({"checksum": None}, f"{META}:1: checksum: none is named"),
-        ({"version": "1"}, f"{META}:1: metadata: version: must be a version in quotes"),
+        ({"version": "1"}, f"{META}:1: metadata: version: must be three numbers in quotes"),
         ({"to_schema": "iglu:org.canonical/none/jsonschema/1-0-0"}, f"{META}: missing: iglu:org.canonical/none"),
         ({"spec_path": "none.jsonata"}, f"{META}: missing: "),
         ({"compat": {"from_schema_range": "any"}}, f"{META}:1: metadata: compat.from_schema_range: must be"),
@@ -153,10 +155,83 @@ def test_a_file_that_is_no_schema_is_found_by_its_place(tmp_path: Path) -> None:
     assert findings(tmp_path) == ["schemas/README.md: schema_path: its place is not {vendor}/{name}/{format}/{version}"]
 
 
+def test_a_schema_in_two_files_is_found(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / f"{SCHEMA}.json").write_text("{}")
+    assert findings(tmp_path) == [f"{SCHEMA}.json: schema_path: is never read: 1-0-0 lies beside it"]
+
+
+def test_what_git_and_editors_leave_is_passed_over(tmp_path: Path) -> None:
+    sound(tmp_path)
+    for name in (".git/a.meta.yaml", ".git/b.jsonata", "note/.#a.meta.yaml", "schemas/.git/config"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("junk")
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["Note", "raw-to-note", "raw.note"])
+def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
+    sound(tmp_path)
+    Registry(tmp_path).flat("$", name=f"note/{name}")
+    found = findings(tmp_path)
+    assert found[0].startswith(f"note/{name}.meta.yaml: id: its place gives no name")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "dangling", "loop"])
+@pytest.mark.parametrize("file", [META, META.replace(".meta.yaml", ".jsonata"), SCHEMA])
+def test_what_is_no_file_is_found(file: str, kind: str, tmp_path: Path) -> None:
+    sound(tmp_path)
+    path = tmp_path / file
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if kind == "loop" else "nowhere")
+    assert any("not a regular file" in line or "a link; a registry holds files" in line for line in findings(tmp_path))
+
+
+def test_a_name_that_is_not_utf_8_is_found_and_told(tmp_path: Path) -> None:
+    sound(tmp_path)
+    for suffix in (".meta.yaml", ".jsonata"):
+        content = (tmp_path / META.replace(".meta.yaml", suffix)).read_bytes().replace(b"raw_to_note_v1", b"x")
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/note/x\xff" + suffix.encode())).write_bytes(content)
+    assert any("not UTF-8" in line for line in findings(tmp_path))
+    for command in ("list", "test"):
+        done = subprocess.run(
+            [CAN, "transform", command, "--registry", tmp_path],
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+        )  # fmt: skip
+        assert b"note/x\\udcff" in done.stdout
+        assert b"unexpected" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted", "told"),
+    [
+        ("1-0-2", "1-0-*", None),
+        ("1-0-2", "1-*-*", None),
+        ("1-0-2", "1-1-*", "metadata: compat.from_schema_range: must be a range that the input schema lies in"),
+        ("1-0-3", "1-0-*", "missing: iglu:com.example/raw/jsonschema/1-0-3 is not in"),
+        ("1-0-2", 5, "metadata: compat.from_schema_range: must be a range of SchemaVer"),
+    ],
+)
+def test_the_range_of_input_schemas_is_checked(uri: str, wanted: Any, told: str | None, tmp_path: Path) -> None:
+    schema = RAW.replace("1-0-0", uri)
+    registry = sound(tmp_path, from_schema=schema, compat={"from_schema_range": wanted})
+    registry.schema(RAW.replace("1-0-0", "1-0-2"))
+    found = findings(tmp_path)
+    assert (found == []) if told is None else (len(found) == 1 and told in found[0])
+
+
+def test_compat_that_is_no_mapping_is_found(tmp_path: Path) -> None:
+    sound(tmp_path, compat="1-0-*")
+    assert findings(tmp_path)[0].startswith(f"{META}:1: metadata: compat: must be a mapping")
+
+
 def test_a_finding_is_one_line_whatever_the_name_of_its_file(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "note" / "a\n\x1bb.jsonata").write_text("$")
-    assert findings(tmp_path) == ["note/a\\x0a\\x1bb.jsonata: orphan: no metadata names this spec"]
+    assert findings(tmp_path) == ["note/a\\n\\x1bb.jsonata: orphan: no metadata names this spec"]
 
 
 def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from lorchestra.base import registry, strictyaml
 from lorchestra.base.errors import Code, ConfigFailure, Failure
+from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import goldens, metadata, transforms
 from lorchestra.components.canonizer.checks import Finding, attempt
 from lorchestra.components.canonizer.pool import Pool
@@ -54,9 +56,9 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
     for path in metas:
         loaded, _ = attempt(transforms.load, path, require_checksum=False)
         spec = loaded.spec_path if loaded else registry.spec_of(path, None)
-        named.add(spec.resolve())
-    for spec in sorted(home.rglob("*.jsonata")):
-        if spec.resolve() not in named:
+        named.add(os.path.realpath(spec))
+    for spec in transforms.below(home, ".jsonata"):
+        if os.path.realpath(spec) not in named:
             yield Finding(spec, 0, "orphan", "no metadata names this spec")
 
 
@@ -69,7 +71,9 @@ def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
     relative = parsed.path.relative_to(home)
     versioned = relative.name == registry.VERSIONED
     place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(registry.SUFFIX))
-    if parsed.meta.id not in (None, place.as_posix()):
+    if not is_transform(place.as_posix()):
+        yield Finding(parsed.path, 0, "id", "its place gives no name: folders and a file in a-z, 0-9 and _")
+    elif parsed.meta.id not in (None, place.as_posix()):
         yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
     if versioned and relative.parent.name != parsed.meta.version:
         yield parsed.at(("version",), "version", f"the directory says {relative.parent.name}")

@@ -10,7 +10,7 @@ import argparse
 import re
 
 from lorchestra.base import strictyaml
-from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import files, transforms
 from lorchestra.components.canonizer.arguments import add_registry
@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         if args.write:
             files.replace(found.meta_path, rewritten(found))
         before = found.meta.sha256[:12] if found.meta.sha256 else "none"
-        print(f"{found.meta_path}: {before} {'->' if args.write else 'but the spec has'} {found.spec_sha256[:12]}")
+        change = f"{before} {'->' if args.write else 'but the spec has'} {found.spec_sha256[:12]}"
+        print(f"{visible(str(found.meta_path))}: {change}")
     print(f"transforms: {len(metas)}, checksums that {'were written' if args.write else 'differ'}: {len(differing)}")
     return Exit.REGISTRY if differing and not args.write else Exit.OK
 

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Check and print."""
     metas = transforms.every(args.registry)
     root = args.schemas or schemas_of(args.registry)
-    schemas = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    schemas = transforms.below(root)
     if not metas and not schemas:
         raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: neither transforms nor schemas")
     findings = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from lorchestra.base.errors import visible
 from lorchestra.components.canonizer import functions, transforms
 from lorchestra.components.canonizer.arguments import add_transform, meta_path
 
@@ -34,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
     }
     for key, value in facts.items():
         if value:
-            sys.stdout.write(f"{key:<15} {value}\n")
+            sys.stdout.write(f"{key:<15} {visible(value)}\n")
     return 0

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Exit, Failure
+from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.base.registry import locate
 from lorchestra.components.canonizer import engines, goldens, transforms
 from lorchestra.components.canonizer.arguments import add_registry
@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
         name = transforms.name_of(args.registry, meta)
         verdicts, failure = attempt(_verdicts, meta, args.schemas, chosen)
         if verdicts is None:
-            print(f"{name}: cannot be run: {failure.what if failure else ''}")
+            why = failure.what.replace("\n", "; ") if failure else ""
+            print(f"{name}: cannot be run: {visible(why)}")
             failed += 1
             continue
         tests += len(verdicts)
