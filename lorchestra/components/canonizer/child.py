@@ -118,7 +118,8 @@ def answered(call: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str
     except _NO_MEMORY:
         raise
     except Failure as failure:
-        return {"failure": [failure.code, failure.what, failure.advice]}, b""
+        what = failure.what.encode(errors="backslashreplace").decode()  # a path may be no text
+        return {"failure": [failure.code, what, failure.advice]}, b""
     except Exception as fault:
         return {"failure": [Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}", None]}, b""
 

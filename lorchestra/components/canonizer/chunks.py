@@ -6,14 +6,14 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.base.jsonl import LONGEST_LINE
 
 SIZE = 256 * 1024
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _LINE_ENDS_TO_TABS = bytes.maketrans(b"\r\n", b"\t\t")
 
 
@@ -60,31 +60,31 @@ def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> I
     longer than `LONGEST_LINE`.
     """
     number = 1
-    parts: list[bytes] = []  # of a line whose end has not come yet
+    begun = bytearray()  # a line whose end has not come yet, however small the pieces that it comes in
     while part := _read(descriptor, name):
         seen(part)
         whole, end, rest = part.rpartition(b"\n")
         if end:
-            chunk = _chunk(number, (*parts, whole, end))
+            chunk = _chunk(number, b"".join((begun, whole, end)))
             yield chunk
             number += chunk.lines.count(b"\n")
-            parts.clear()
-        parts.append(rest)
-        if sum(map(len, parts)) > LONGEST_LINE:
+            begun.clear()
+        begun += rest
+        if len(begun) > LONGEST_LINE:
             raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {number} is longer than {LONGEST_LINE} bytes")
-    if any(parts):
-        yield _chunk(number, parts)
+    if begun:
+        yield _chunk(number, bytes(begun))
 
 
 def document(descriptor: int, name: str) -> Iterator[Chunk]:
     """Yield one JSON document, pretty-printed or not, as one line. Raises Failure(NOT_JSONL) where it is too long."""
-    parts: list[bytes] = []
+    begun = bytearray()
     while part := _read(descriptor, name):
-        parts.append(as_line(part))
-        if sum(map(len, parts)) > LONGEST_LINE:
+        begun += as_line(part)
+        if len(begun) > LONGEST_LINE:
             raise Failure(Code.NOT_JSONL, f"{visible(name)}: the document is longer than {LONGEST_LINE} bytes")
-    if any(parts):
-        yield _chunk(1, parts)
+    if begun:
+        yield _chunk(1, bytes(begun))
 
 
 def as_line(document: bytes) -> bytes:
@@ -117,9 +117,8 @@ def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk
     yield from sorted(held)
 
 
-def _chunk(number: int, parts: Iterable[bytes]) -> Chunk:
-    lines = b"".join(parts)
-    return Chunk(number, lines.removeprefix(_BOM) if number == 1 else lines)
+def _chunk(number: int, lines: bytes) -> Chunk:
+    return Chunk(number, lines.removeprefix(BOM) if number == 1 else lines)
 
 
 def _read(descriptor: int, name: str) -> bytes:

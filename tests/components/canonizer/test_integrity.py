@@ -149,6 +149,7 @@ def test_list_and_show(registry: Registry) -> None:
     assert f"from            {RAW}" in shown
     assert "accepts         1-0-*" in shown
     assert "as in the metadata" in shown
+    assert can("transform", "show", "--meta", meta, "--engine", "perl").returncode == 2
     assert can("transform", "list", "--registry", registry.root / "none").returncode == 2
     meta.write_text("version: [")
     assert can("transform", "list", "--registry", registry.root).returncode == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,16 @@ def test_a_key_that_stands_twice_is_found_however_it_is_written(keys: list[str],
         assert len(set(keys)) < len(keys)
     else:
         assert len(set(keys)) == len(keys)
+
+
+def test_a_long_line_that_comes_byte_by_byte_takes_no_longer_than_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "SIZE", 1)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x" * 200_000)
+        file.seek(0)
+        started = time.process_time()
+        assert list(chunks.cut(file.fileno(), "x")) == [chunks.Chunk(1, b"x" * 200_000)]
+        assert time.process_time() - started < 5  # the sum of all lengths so far, taken anew each time, takes minutes
 
 
 @settings(deadline=None, max_examples=200)

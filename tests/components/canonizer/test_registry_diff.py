@@ -187,3 +187,5 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     missing = "iglu:v/n/jsonschema/1-0-0"
     assert can("registry", "diff", "--registry", tmp_path, missing, missing).returncode == 4
     assert can("registry", "diff", "--registry", tmp_path, "iglu:v/n", missing).returncode == 2
+    odd = can("registry", "diff", "\udcff", "\udcff")
+    assert (odd.returncode, odd.stderr.splitlines()[0]) == (2, b"can: \\udcff: no such file")

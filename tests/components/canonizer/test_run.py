@@ -257,6 +257,15 @@ def test_a_users_mistake_is_told_in_a_sentence(
     assert not (tmp_path / "x").exists()
 
 
+def test_what_cannot_be_reported_is_not_begun(meta: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output.jsonl"
+    report = "/proc/none.json"
+    done = can("transform", "run", "--meta", meta, "--output", output, "--report", report, stdin=b'{"id":"a"}\n')
+    assert done.returncode == 2
+    assert b"/proc/none.json: " in done.stderr
+    assert not output.exists()
+
+
 MEASURE = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)

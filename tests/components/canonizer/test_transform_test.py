@@ -48,6 +48,29 @@ def test_a_failing_golden_is_told_path_by_path(tmp_path: Path) -> None:
     ]
 
 
+def test_cases_of_one_name_in_two_directories_are_two(tmp_path: Path) -> None:
+    pairs = [{"input": f"tests/{place}/a.input.json", "expect": f"tests/{place}/a.output.json"} for place in "xy"]
+    tests = Registry(tmp_path).flat('{"id": id}', tests=pairs).parent / "tests"
+    for place, wanted in (("x", "wrong"), ("y", "1")):
+        (tests / place).mkdir(parents=True)
+        (tests / place / "a.input.json").write_text('{"id": "1"}')
+        (tests / place / "a.output.json").write_text(json.dumps({"id": wanted}))
+    done = can("transform", "test", "--registry", tmp_path)
+    assert done.returncode == 4
+    assert "golden tests: 2, failed: 1" in done.stdout.decode()
+
+
+def test_goldens_with_a_byte_order_mark_pass(tmp_path: Path) -> None:
+    registry(tmp_path, '{"id": id}', {"a": ({"id": "1"}, {"id": "1"})})
+    for path in tmp_path.rglob("a.*.json"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert can("transform", "test", "--registry", tmp_path).returncode == 0
+    assert can("registry", "validate", "--registry", tmp_path).returncode == 0
+    [given] = tmp_path.rglob("a.input.json")
+    tried = can("transform", "try", "note/raw_to_note_v1", "--registry", tmp_path, "--input", given, "--yes")
+    assert tried.stdout.count(b'"id": "1"') == 2
+
+
 def test_a_rejected_golden_says_the_stage_and_the_rule(tmp_path: Path) -> None:
     made = registry(tmp_path, '{"id": id}', {"a": ({"id": 1}, {"id": 1})})
     made.schema(NOTE, {"properties": {"id": {"type": "string"}}})

@@ -95,7 +95,7 @@ def _goldens(pool: Pool, meta_path: Path) -> Iterator[Finding]:
         yield Finding(meta_path, 0, "no_golden", "no golden test says what it has to do")
     for case in cases or ():
         for message in goldens.check(pool, case):
-            yield Finding(case.expected, 0, "golden", message)
+            yield Finding(case.expected, 0, "golden", message.removeprefix(f"{case.expected}: "))
 
 
 def _findings(path: Path, failure: Failure | None) -> Iterator[Finding]:

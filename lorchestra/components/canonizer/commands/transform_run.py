@@ -57,38 +57,37 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     _check(arguments)
     schemas = as_text(arguments.schemas) if arguments.schemas else None
-    with contextlib.closing(Pool(max(arguments.jobs, 1))) as pool:
+    with contextlib.closing(Pool(arguments.jobs)) as pool:
         prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine))
-        tally = _canonize(arguments, pool)
-    if arguments.report:
-        seconds = round(time.monotonic() - started, 3)
-        report = {**tally.report(), **prepared, "duration_seconds": seconds}
-        del report["key"]
-        with drafting(arguments.report) as drafts:
-            drafts[0].write(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-            publish(drafts)
+        with drafting(*filter(None, (arguments.rejects, arguments.output, arguments.report))) as made:
+            drafts = {draft.path: draft for draft in made}
+            tally = _canonize(arguments, pool, drafts)
+            if arguments.report:
+                drafts[arguments.report].write(_report(tally, prepared, time.monotonic() - started))
+            publish(made)
     _summarize(tally)
     return 0
 
 
-def _canonize(arguments: argparse.Namespace, pool: Pool) -> Tally:
+def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, Draft]) -> Tally:
     policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
     name = os.fsencode(arguments.input.name).decode(errors="replace") if arguments.input else "stdin"
-    paths = [path for path in (arguments.rejects, arguments.output) if path]
-    with drafting(*paths) as made:
-        drafts = {draft.path: draft for draft in made}
-        rejects = drafts.get(arguments.rejects)
-        work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
-        try:
-            with chunks.opened(str(arguments.input)) if arguments.input else contextlib.nullcontext(0) as source:
-                tally = work.feed(_records(arguments, source, name), name, source)
-        except Failure as failure:
-            # What was refused is what the user will want to look at.
-            if rejects and failure.code is Code.TOO_MANY_REJECTS:
-                publish([rejects])
-            raise
-        publish(made)
-    return tally
+    rejects = drafts.get(arguments.rejects)
+    work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
+    try:
+        with chunks.opened(str(arguments.input)) if arguments.input else contextlib.nullcontext(0) as source:
+            return work.feed(_records(arguments, source, name), name, source)
+    except Failure as failure:
+        # What was refused is what the user will want to look at.
+        if rejects and failure.code is Code.TOO_MANY_REJECTS:
+            publish([rejects])
+        raise
+
+
+def _report(tally: Tally, prepared: dict[str, Any], seconds: float) -> bytes:
+    told = {key: value for key, value in prepared.items() if key != "key"}
+    report = {**tally.report(), **told, "duration_seconds": round(seconds, 3)}
+    return orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _records(arguments: argparse.Namespace, source: int, name: str) -> Iterator[chunks.Chunk]:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from lorchestra.base.errors import visible
-from lorchestra.components.canonizer import functions, transforms
+from lorchestra.components.canonizer import engines, functions, transforms
 from lorchestra.components.canonizer.arguments import add_transform, meta_path
 
 
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         "id": transform.id,
         "version": meta.version,
         "status": str(meta.document.get("status", "")),
-        "engine": arguments.engine or meta.engine,
+        "engine": engines.load(arguments.engine or meta.engine).NAME,
         "from": meta.from_schema,
         "accepts": meta.from_schema_range or "",
         "to": meta.to_schema,

@@ -73,13 +73,13 @@ class Verdict(NamedTuple):
 
 def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) -> list[Verdict]:
     cases = goldens.of(meta)
-    faults: dict[str, dict[str, list[str]]] = {case.name: {} for case in cases}
+    faults: list[dict[str, list[str]]] = [{} for _ in cases]  # not by name: two directories may have cases of one name
     for engine in chosen:
         with closing(Pool()) as pool:
             identity = goldens.prepare(pool, meta, schemas, engine)
-            for case in cases:
-                faults[case.name][identity["engine"]] = goldens.check(pool, case)
-    return [Verdict(name, _told(by_engine)) for name, by_engine in faults.items()]
+            for case, by_engine in zip(cases, faults, strict=True):
+                by_engine[identity["engine"]] = goldens.check(pool, case)
+    return [Verdict(case.name, _told(by_engine)) for case, by_engine in zip(cases, faults, strict=True)]
 
 
 def _told(by_engine: dict[str, list[str]]) -> list[str]:

@@ -23,6 +23,7 @@ from lorchestra.base import jsonl, registry
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import goldens
 from lorchestra.components.canonizer.arguments import add_registry, count
+from lorchestra.components.canonizer.chunks import BOM
 from lorchestra.components.canonizer.pool import Pool
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -67,7 +68,7 @@ def _document(path: Path, number: int) -> bytes:
         raise Failure(Code.MISSING, f"{path}: no such file")
     with open(path, "rb") as file:
         if number == 1 and path.stat().st_size <= _LARGEST_DOCUMENT:
-            content = file.read()
+            content = file.read().removeprefix(BOM)
             if _is_json(content):
                 return content
             file.seek(0)
