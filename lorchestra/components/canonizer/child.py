@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -56,7 +57,7 @@ class Child:
         lifeline, held = os.pipe()
         self._ends: tuple[int, ...] = self._requests, self.replies, held
         foreign = [end for child in (self, *others) for end in child._ends]
-        self._pid = _forked()
+        self._pid = _forked((request_end, reply_end, lifeline, *self._ends))
         if self._pid == 0:
             _live(lambda: serve(request_end, reply_end), lifeline, foreign)
         for descriptor in (request_end, reply_end, lifeline):
@@ -91,24 +92,41 @@ class Child:
         return _ENDED_BY.get(os.waitstatus_to_exitcode(status), Rule.CRASH)
 
 
-def bounded(call: Callable[[], Any]) -> Any:
-    """What a call returns, a value of JSON, made by a child that may take as much time and memory as for a record.
+class Bounded:
+    """A function from a number to a value of JSON, run by a child in the time and memory that a record may take.
 
-    Raises Died where that was too little, and the Failure that the call raised.
+    A call raises Died where that was too little, and the Failure that the function raised. The next has a new child.
     """
 
-    def serve(_requests: int, replies: int) -> None:
+    def __init__(self, function: Callable[[int], Any]) -> None:
+        self._function = function
+        self._child: Child | None = None
+
+    def __call__(self, number: int = 0) -> Any:
+        self._child = self._child or Child(self._serve)
+        self._child.send({"number": number})
+        try:
+            return json.loads(self._child.reply()[1])
+        except Died:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def _serve(self, requests: int, replies: int) -> None:
         bounds.isolate()
         bounds.bound_memory()
-        bounds.allow_time()
         sys.setrecursionlimit(_FRAMES)
-        frames.send(replies, *answered(lambda: ({}, json.dumps(call()).encode())))
+        while (request := frames.receive(requests)) is not None:
+            bounds.allow_time()
+            frames.send(replies, *answered(functools.partial(self._answer, request[0]["number"])))
 
-    child = Child(serve)
-    try:
-        return json.loads(child.reply()[1])
-    finally:
-        child.end()
+    def _answer(self, number: int) -> tuple[dict[str, Any], bytes]:
+        return {}, json.dumps(self._function(number)).encode()
 
 
 def answered(call: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str, Any], bytes]:
@@ -124,14 +142,15 @@ def answered(call: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str
         return {"failure": [Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}", None]}, b""
 
 
-def _forked() -> int:
+def _forked(pipes: Iterable[int]) -> int:
     try:
         return os.fork()
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-    raise Failure(
-        Code.TRY_LATER, f"a worker cannot be started: {reason}", advice="Look at `ulimit -u` and free memory."
-    )
+    for descriptor in pipes:
+        os.close(descriptor)
+    advice = "Look at `ulimit -u` and at free memory, or try again later."
+    raise Failure(Code.TRY_LATER, f"a worker cannot be started: {reason}", advice=advice)
 
 
 def _live(life: Callable[[], object], lifeline: int, foreign: list[int]) -> None:

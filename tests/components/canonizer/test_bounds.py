@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from lorchestra.components.canonizer.checks import schemas
 from lorchestra.components.canonizer.chunks import Chunk
 from lorchestra.components.canonizer.frames import Check, Order
 from lorchestra.components.canonizer.pool import Pool
-from tests.components.canonizer.house import CAN, RAW, Registry, can, rows
+from tests.components.canonizer.house import CAN, NOTE, RAW, Registry, can, rows
 
 LINES = b'{"n":0}\n{"n":1}\n{"n":0}\n'
 BOMBS = {
@@ -119,10 +121,11 @@ MANY = {"properties": {f"p{n}": {"type": "string"} for n in range(100_000)}}
 
 
 def test_a_schema_that_takes_too_long_to_judge_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Registry(tmp_path).schema(U, MANY)
+    registry = Registry(tmp_path)
+    paths = [registry.schema(RAW, {"type": 5}), registry.schema(U, MANY), registry.schema(NOTE, {"type": 5})]
     monkeypatch.setattr(bounds, "SECONDS", 0.2)
-    [finding] = schemas.check(path, tmp_path / "schemas")
-    assert (finding.file, finding.rule) == (path, "schema_limit")
+    found = [(finding.file, finding.rule) for finding in schemas.check(paths, tmp_path / "schemas")]
+    assert found == list(zip(paths, ["schema_invalid", "schema_limit", "schema_invalid"], strict=True))
 
 
 def test_what_schemas_take_is_bounded_in_memory_too() -> None:
@@ -195,6 +198,18 @@ def test_too_little_memory_is_told_as_such(limit: str, command: tuple[str, ...],
     assert (done.returncode, done.stdout) == (75, b"")
     assert b"there is too little memory" in done.stderr
     assert b"ulimit -v" in done.stderr
+
+
+def test_a_worker_that_cannot_be_started_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more_processes() -> int:
+        raise BlockingIOError(errno.EAGAIN, "")
+
+    monkeypatch.setattr(os, "fork", no_more_processes)  # a limit of processes does not hold for root
+    before = os.listdir("/proc/self/fd")
+    with contextlib.closing(Pool()) as pool, pytest.raises(Failure) as caught:
+        pool.prepare(Order(str(tmp_path)))
+    assert (caught.value.code, "cannot be started" in caught.value.what) == (Code.TRY_LATER, True)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_an_address_space_of_100_mb_is_enough(tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_writing_changes_the_digest_and_nothing_else(before: str, after: str, tm
     assert sorted(path.name for path in meta.parent.iterdir()) == ["raw_to_note_v1.jsonata", "raw_to_note_v1.meta.yaml"]
 
 
+@pytest.mark.parametrize("before", ["checksum: ~  # none yet\n", "...\n"])
+def test_a_layout_that_is_not_understood_is_left_to_its_owner(before: str, tmp_path: Path) -> None:
+    meta = registry(tmp_path, HEAD + before)
+    done = can("registry", "checksum", "--registry", tmp_path, "--write")
+    assert (done.returncode, meta.read_bytes().decode()) == (2, HEAD + before)
+    assert b"write checksum.jsonata_sha256 by hand" in done.stderr
+
+
 def test_a_transform_that_is_not_there_is_refused(tmp_path: Path) -> None:
     Registry(tmp_path).flat(SPEC)
     assert can("registry", "checksum", "--registry", tmp_path, "note/none").returncode == 4

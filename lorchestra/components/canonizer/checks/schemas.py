@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jsonschema.validators import validator_for
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.checks import Finding, attempt
-from lorchestra.components.canonizer.child import Died, bounded
+from lorchestra.components.canonizer.child import Bounded, Died
 from lorchestra.components.canonizer.schemas import Schemas
 
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
@@ -20,19 +21,24 @@ _ONE_PROPERTY = ("x-time", "x-title")
 _SEVERAL_PROPERTIES = ("x-key", "x-text", "x-volatile")
 
 
-def check(path: Path, root: Path) -> list[Finding]:
-    """The findings of a file below a directory of schemas."""
-    try:
-        found = bounded(lambda: [(fault.rule, fault.message) for fault in _faults(path, root)])
-    except Died:
-        found = [("schema_limit", "checking it takes more time or memory than a worker may have")]
-    return [Finding(path, 0, rule, message) for rule, message in found]
+def check(paths: Sequence[Path], root: Path) -> Iterator[Finding]:
+    """The findings of files below a directory of schemas."""
+    with closing(
+        Bounded(lambda place: [(fault.rule, fault.message) for fault in _faults(paths[place], root)])
+    ) as judge:
+        for place, path in enumerate(paths):
+            try:
+                found = judge(place)
+            except Died:
+                found = [("schema_limit", "checking it takes more time or memory than a worker may have")]
+            yield from (Finding(path, 0, rule, message) for rule, message in found)
 
 
 def judged(call: Callable[[], Any]) -> Any:
     """What a call that walks through schemas returns, a value of JSON. Raises Failure, also where it does not end."""
     try:
-        return bounded(call)
+        with closing(Bounded(lambda _: call())) as judge:
+            return judge()
     except Died:
         pass
     raise Failure(Code.SCHEMA_INVALID, "these schemas take more time or memory than a worker may have")

@@ -14,6 +14,7 @@ from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import files, transforms
 from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.checks import attempt
 from lorchestra.components.canonizer.commands.transform_test import wanted
 
 
@@ -50,8 +51,8 @@ def rewritten(transform: transforms.Transform) -> bytes:
         key = "jsonata_sha256" if "jsonata_sha256" in checksum else "value"
         line = strictyaml.load(content, str(transform.meta_path)).place(("checksum", key)).line
         changed = _exchanged(content, line, str(checksum[key]), transform.spec_sha256)
-    value = strictyaml.load(changed, str(transform.meta_path)).value
-    if transform.spec_sha256 not in str(value.get("checksum")):
+    written, _ = attempt(strictyaml.load, changed, str(transform.meta_path))
+    if written is None or transform.spec_sha256 not in str(written.value.get("checksum")):
         raise Failure(
             Code.CONFIG, f"{transform.meta_path}: write checksum.jsonata_sha256 by hand: its layout is unusual"
         )

@@ -51,5 +51,4 @@ def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]
     for meta in metas:
         yield from of_transforms.check(meta, home, root)
     yield from of_transforms.orphans(home, metas)
-    for schema in schemas:
-        yield from of_schemas.check(schema, root)
+    yield from of_schemas.check(schemas, root)
