@@ -18,6 +18,7 @@ from lorchestra.base.registry import FROM_SCHEMA, TO_SCHEMA, is_below, named
 ENGINES = {"jsonata": "jsonatapy", "jsonatapy": "jsonatapy", "jlens": "jlens"}
 """What `engine:` may say, and which engine that is. `jsonata` names the language: the default engine runs it."""
 
+_LARGEST = 256 * 1024
 _VERSION = re.compile(r"(?:0|[1-9]\d{0,5})(?:\.(?:0|[1-9]\d{0,5})){2}")
 _ID = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
 _RANGE = re.compile(r"[1-9]\d{0,5}-(?:\*-\*|\d{1,6}-(?:\*|\d{1,6}))")
@@ -41,6 +42,8 @@ class Metadata:
 
 def parse(content: bytes, name: str) -> Metadata:
     """Read a metadata file. Raises ConfigFailure naming every fault with its line and column."""
+    if len(content) > _LARGEST:
+        raise ConfigFailure(name, [Finding(1, 1, f"larger than {_LARGEST} bytes")])
     document = strictyaml.load(content, name)
     if not isinstance(document.value, dict):
         raise ConfigFailure(name, [Finding(1, 1, "metadata is a mapping of keys to values")])

@@ -96,6 +96,12 @@ def test_faults_of_a_spec_are_found(spec: str, rule: str, tmp_path: Path) -> Non
     assert f": {rule}: " in found
 
 
+def test_metadata_of_megabytes_is_not_read(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / META).write_text("".join(f"key{n}: 1\n" for n in range(300_000)))
+    assert findings(tmp_path)[0] == f"{META}:1: metadata: larger than 262144 bytes"
+
+
 def test_a_golden_test_that_fails_says_where(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "note" / "tests" / "a.output.json").write_text('{"id": "two"}')

@@ -64,7 +64,8 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
 
 def _parse(path: Path) -> _Parsed:
     content = registry.read_bytes(path)
-    return _Parsed(path, strictyaml.load(content, str(path)), metadata.parse(content, str(path)))
+    meta = metadata.parse(content, str(path))
+    return _Parsed(path, strictyaml.load(content, str(path)), meta)
 
 
 def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
