@@ -44,6 +44,16 @@ def meta_path(arguments: argparse.Namespace) -> Path:
     return registry.locate(arguments.registry, arguments.id)
 
 
+def schemas_of(where: Path, named: Path | None) -> Path:
+    """The schemas that `--schemas` names; else those of a registry: below it, below its transforms, or beside it."""
+    if named is not None:
+        return named
+    from lorchestra.base import registry
+
+    places = [directory / "schemas" for directory in (where, *registry.homes(where), where.parent)]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
 def count(text: str, least: int = 1) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:

@@ -52,6 +52,22 @@ def test_a_versioned_registry_too(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
+def test_transforms_and_schemas_may_lie_beside_each_other(tmp_path: Path) -> None:
+    sound(tmp_path / "transforms")
+    (tmp_path / "transforms" / "schemas").rename(tmp_path / "schemas")
+    data = tmp_path / "data.jsonl"
+    data.write_text("{}\n")
+    for command in (
+        ("registry", "validate"),
+        ("registry", "diff", RAW, NOTE),
+        ("validate", "run", "--schema", RAW, "--data", "data.jsonl"),
+        ("transform", "new", "note/new", "--from", RAW, "--to", NOTE),
+        ("transform", "test"),
+    ):
+        done = subprocess.run([CAN, *command], cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+
 META = "note/raw_to_note_v1.meta.yaml"
 SCHEMA = "schemas/org.canonical/note/jsonschema/1-0-0"
 

@@ -18,9 +18,8 @@ import orjson
 from lorchestra.base import iglu, registry
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution
-from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 from lorchestra.components.canonizer.checks.schemas import judged, named, require_valid
-from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.evolution import Step
 
 _STEPS = {
@@ -36,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="OLD", help="an Iglu URI of the registry, or a file")
     parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
     add_registry(parser)
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(args: argparse.Namespace) -> Iterator[str]:
-    root = args.schemas or schemas_of(args.registry)
+    root = schemas_of(args.registry, args.schemas)
     old, new = _load(args.old, root), _load(args.new, root)
     changes = evolution.changes(old, new)
     taken = evolution.step(changes)

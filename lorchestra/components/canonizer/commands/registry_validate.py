@@ -13,19 +13,21 @@ from pathlib import Path
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.base.registry import homes
 from lorchestra.components.canonizer import checks, transforms
-from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_registry(parser)
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Check and print."""
     metas = transforms.every(args.registry)
-    root = args.schemas or schemas_of(args.registry)
+    root = schemas_of(args.registry, args.schemas)
     schemas = transforms.below(root)
     if not metas and not schemas:
         raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: neither transforms nor schemas")
@@ -35,12 +37,6 @@ def run(args: argparse.Namespace) -> int:
         print(finding)
     print(f"{args.registry}: transforms: {len(metas)}, schemas: {len(schemas)}, findings: {findings}")
     return Exit.REGISTRY if findings else Exit.OK
-
-
-def schemas_of(registry: Path) -> Path:
-    """Where a registry's schemas lie: in `schemas/` of it, or below its transforms."""
-    places = [home / "schemas" for home in (registry, *homes(registry))]
-    return next((place for place in places if place.is_dir()), places[0])
 
 
 def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]) -> Iterator[checks.Finding]:

@@ -18,9 +18,8 @@ from lorchestra.base import registry
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton
-from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 from lorchestra.components.canonizer.checks.schemas import judged, named
-from lorchestra.components.canonizer.commands.registry_validate import schemas_of
 from lorchestra.components.canonizer.commands.transform_try import is_private
 from lorchestra.components.canonizer.pool import Pool
 
@@ -33,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--example", type=Path, metavar="FILE", help="a synthetic document of the source")
     parser.add_argument("--yes", action="store_true", help="the example is synthetic, wherever it lies")
     add_registry(parser)
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry)")
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
     """The files to write and their content, the spec first; tried before anything is written."""
-    root = args.schemas or schemas_of(args.registry)
+    root = schemas_of(args.registry, args.schemas)
     given = _example(args.example, args.yes) if args.example else None
     spec, meta, made = (text.encode() for text in judged(lambda: _drafted(root, args, make=given is None)))
     document = made if given is None else given

@@ -17,7 +17,7 @@ from pathlib import Path
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import REGISTRY, as_text
+from lorchestra.components.canonizer.arguments import REGISTRY, as_text, schemas_of
 from lorchestra.components.canonizer.frames import Check
 from lorchestra.components.canonizer.pool import Pool
 
@@ -25,7 +25,9 @@ from lorchestra.components.canonizer.pool import Pool
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--schema", required=True, metavar="NAME|FILE", help="the schema: its Iglu name, or a file")
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the registry's schemas (./transforms/schemas)")
+    parser.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of ./transforms, or beside it)"
+    )
     parser.add_argument("--data", type=Path, metavar="FILE", help="read this, not stdin")
 
 
@@ -52,4 +54,4 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> Check:
     if arguments.schema.startswith("iglu:") and iglu.parse(arguments.schema) is None:
         raise Failure(Code.USAGE, "a schema's name is of the form iglu:vendor/name/jsonschema/1-0-0")
-    return Check(as_text(Path(arguments.schema)), as_text(arguments.schemas or REGISTRY / "schemas"))
+    return Check(as_text(Path(arguments.schema)), as_text(schemas_of(REGISTRY, arguments.schemas)))
