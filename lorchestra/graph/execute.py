@@ -22,8 +22,8 @@ def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
     command = Run(task_loader=Loader(pipeline), config=_BACKENDS, bin_name="lorchestra", cmds=None, opt_vals={})
     try:
         status = command.parse_execute(list(selection))
-    except KeyboardInterrupt:
-        offspring.end("lorchestra")
+    except KeyboardInterrupt as interrupt:
+        offspring.end("lorchestra", interrupt)
     if pipeline.reporter.first_failure:
         return OUTCOMES[pipeline.reporter.first_failure].exit
     return Exit.UNEXPECTED if status else Exit.OK

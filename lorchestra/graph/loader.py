@@ -132,5 +132,5 @@ class _Worded(AbstractContextManager[None]):
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        offspring.end("doit")
+        offspring.end("doit", error)
     program.tell("doit", f"unexpected {kind.__name__} at {program.place(error)}", "Report this place.")

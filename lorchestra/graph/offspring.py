@@ -1,7 +1,8 @@
 """doit's own processes (`-n`), made to end when they should: at a signal, and when their parent is gone.
 
 By themselves they turn a signal into an exception wherever they happen to be, be it inside a queue's lock, and wait for
-each other at exit; and those whose parent was killed wait for ever, holding the pipeline's lock.
+each other at exit; those whose parent was killed wait for ever, holding the pipeline's lock; and the parent waits for
+ever for the result of one that was killed, as a system does that runs out of memory.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import NoReturn
+
+from doit.runner import MRunner
 
 from lorchestra.base import program
 from lorchestra.base.errors import OUTCOMES, Code, Exit
@@ -23,42 +28,73 @@ from lorchestra.process import runner, worker
 
 _LOOK_EVERY = 0.5
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_born: set[BaseProcess] = set()
+
+
+class Lost(KeyboardInterrupt):
+    """A process ended before its time. The run is broken off as by an interrupt: nobody will send what it waits for."""
 
 
 @functools.cache
 def govern() -> None:
-    """Have every process that is forked from this one end its programs and itself at a signal, or as an orphan."""
-    os.register_at_fork(after_in_child=_begin)
+    """Have every process that is forked from this one end its programs and itself at a signal, or as an orphan.
 
-
-def _begin() -> None:
-    for number in _ENDING:
-        signal.signal(number, _leave)
-    signal.signal(signal.SIGUSR1, _look_up)
-    threading.Thread(target=_watch, args=(os.getppid(), threading.get_ident()), daemon=True).start()
-
-
-def _watch(parent: int, main: int) -> None:
-    """Notice that the parent is gone, and see that the main thread notices a signal.
-
-    A signal that comes just before the main thread begins to wait does not wake it: it is roused now and then.
+    When one ends before its time, `Lost` is raised in this one.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    while True:
-        time.sleep(_LOOK_EVERY)
+    os.register_at_fork(after_in_child=functools.partial(_begin, os.getpid()), after_in_parent=_attend)
+
+
+def _begin(parent: int) -> None:
+    def look(_number: int, _frame: FrameType | None) -> None:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-        signal.pthread_kill(main, signal.SIGUSR1)
+
+    for number in _ENDING:
+        signal.signal(number, _leave)
+    _look_often(look)
 
 
-def _look_up(_number: int, _frame: FrameType | None) -> None:
-    """To be roused is enough."""
+@functools.cache
+def _attend() -> None:
+    _look_often(_miss)
 
 
-def end(name: str) -> NoReturn:
+def _miss(_number: int, frame: FrameType | None) -> None:
+    """Raise `Lost` where a process is, and the run waits for results; not while it is being brought to its end."""
+    _born.update(multiprocessing.active_children())
+    status = next((child.exitcode for child in _born if child.exitcode), 0)
+    if status and _is_running_tasks(frame):
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        raise Lost(f"a process of this run {how}{', perhaps for want of memory' if status == -signal.SIGKILL else ''}")
+
+
+def _is_running_tasks(frame: FrameType | None) -> bool:
+    while frame and frame.f_code is not MRunner.run_tasks.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _look_often(look: Callable[[int, FrameType | None], None]) -> None:
+    """Call something in the main thread now and then.
+
+    It also sees to it that a signal is noticed that came just before the main thread began to wait.
+    """
+    main = threading.get_ident()
+
+    def rouse() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        while True:
+            time.sleep(_LOOK_EVERY)
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    signal.signal(signal.SIGUSR1, look)
+    threading.Thread(target=rouse, daemon=True).start()
+
+
+def end(name: str, interrupt: BaseException) -> NoReturn:
     """End an interrupted run: tell it, end what it started, and leave without waiting for queues."""
     _deafen()
-    program.tell(name, "interrupted", OUTCOMES[Code.INTERRUPTED].advice)
+    program.tell(name, str(interrupt) or "interrupted", OUTCOMES[Code.INTERRUPTED].advice)
     children = multiprocessing.active_children()
     for child in children:
         child.terminate()
@@ -67,7 +103,7 @@ def end(name: str) -> NoReturn:
         child.join(runner.GRACE_SECONDS + 1)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    os._exit(Exit.INTERRUPTED)
+    os._exit(Exit.UNEXPECTED if isinstance(interrupt, Lost) else Exit.INTERRUPTED)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

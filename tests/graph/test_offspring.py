@@ -15,6 +15,13 @@ from tests.project import Project
 SLOW = 'slow-one: {type: command, command: ["sh", "-c", "touch $LORCHESTRA_OUTPUT/../began; sleep 300 & sleep 300"]}'
 
 
+def await_slow_one(project: Project) -> None:
+    """Wait until the source that does not end has begun."""
+    deadline = time.monotonic() + 30
+    while not list((project.root / "phi-data/.work/staging").rglob("began")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def below(group: int) -> list[str]:
     """The processes that a run has started: those whose session it leads, and those they started in their own."""
     found, parents = [], {group}
@@ -67,9 +74,7 @@ def the_run_is_killed(pid: int) -> None:
 def test_nothing_is_left(built: Project, end: Callable[[int], None], program: tuple[str, ...]) -> None:
     built.edit("    sources:\n", f"    sources:\n      {SLOW}\n")
     with built.start(*program) as child:
-        deadline = time.monotonic() + 30
-        while not list((built.root / "phi-data/.work/staging").rglob("began")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        await_slow_one(built)
         started = below(child.pid)
         assert started
         end(child.pid)
@@ -80,5 +85,30 @@ def test_nothing_is_left(built: Project, end: Callable[[int], None], program: tu
     while running(started) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert running(started) == []
+    built.edit(f"      {SLOW}\n", "")
+    assert not built.ran("doit", "canonize", "index")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(signal.SIGKILL, "was killed by signal 9, perhaps for want of memory"), (signal.SIGTERM, "ended with status 130")],
+)
+@pytest.mark.parametrize("program", [("doit",), ("lorchestra", "run")])
+def test_a_lost_process_ends_the_run(built: Project, program: tuple[str, ...], number: int, told: str) -> None:
+    """As a system takes one away that runs out of memory: nobody will send the result that the run waits for."""
+    built.edit("    sources:\n", f"    sources:\n      {SLOW}\n")
+    with built.start(*program) as child:
+        await_slow_one(built)
+        started = below(child.pid)
+        time.sleep(1)  # the run looks at its processes twice a second
+        worker = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0]
+        os.kill(int(worker), number)
+        out, err = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert f"a process of this run {told}" in err
+    assert "Traceback" not in out + err
+    assert built.state()["status"] == "INTERRUPTED"
+    for pid in running(started):  # what a killed process had started lives on, until its source is asked again
+        os.kill(int(pid), signal.SIGKILL)
     built.edit(f"      {SLOW}\n", "")
     assert not built.ran("doit", "canonize", "index")
