@@ -26,7 +26,7 @@ from lorchestra.base import program
 from lorchestra.base.errors import OUTCOMES, Code, Exit
 from lorchestra.process import runner, worker
 
-_LOOK_EVERY = 0.5
+_LOOK_SOON, _LOOK_EVERY = 0.01, 0.5
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _born: set[BaseProcess] = set()
 
@@ -75,7 +75,7 @@ def _is_running_tasks(frame: FrameType | None) -> bool:
 
 
 def _look_often(look: Callable[[int, FrameType | None], None]) -> None:
-    """Call something in the main thread now and then.
+    """Call something in the main thread soon, and then now and then.
 
     It also sees to it that a signal is noticed that came just before the main thread began to wait.
     """
@@ -83,8 +83,10 @@ def _look_often(look: Callable[[int, FrameType | None], None]) -> None:
 
     def rouse() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        pause = _LOOK_SOON
         while True:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(pause)
+            pause = min(2 * pause, _LOOK_EVERY)
             signal.pthread_kill(main, signal.SIGUSR1)
 
     signal.signal(signal.SIGUSR1, look)
