@@ -128,6 +128,7 @@ class Reporter:
     def runtime_error(self, message: str) -> None:
         """doit itself found a fault in the tasks; the text names tasks and paths."""
         self.first_failure = self.first_failure or Code.UNEXPECTED
+        self._run.broken_off = True
         self._write(f"!! {message}\n")
 
     def teardown_task(self, _task: Any) -> None:
@@ -135,7 +136,9 @@ class Reporter:
 
     def complete_run(self) -> None:
         """All is done, or the run was broken off."""
-        self._run.interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        error = sys.exc_info()[1]
+        self._run.interrupted = isinstance(error, KeyboardInterrupt)
+        self._run.broken_off |= isinstance(error, Exception)
         for name, count in self._skipped.items():
             if count > _SHOWN and not self._verbose:
                 self._write(f"-- {name}: and {count - _SHOWN} more that are up to date\n")

@@ -75,6 +75,8 @@ class RunRecord:
     store: Path
     stages: dict[str, StageRecord] = field(default_factory=dict)
     interrupted: bool = False
+    broken_off: bool = False
+    """A fault outside of any task ended it: no stage may know of one."""
     unmatched: int = 0
     unnamed: int = 0
 
@@ -87,7 +89,7 @@ class RunRecord:
         """SUCCESS, PARTIAL, FAILED or INTERRUPTED."""
         if self.interrupted:
             return "INTERRUPTED"
-        found = {stage.status for stage in self.stages.values()}
+        found = {stage.status for stage in self.stages.values()} | ({"FAILED"} if self.broken_off else set())
         if found <= {"SUCCESS"}:
             return "SUCCESS"
         return "FAILED" if found <= {"FAILED"} else "PARTIAL"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.project import Project
 
 
@@ -49,3 +51,17 @@ def test_an_ignored_task_is_told_in_every_run(built: Project) -> None:
     built.run("doit", "forget", "canonize:email-20251110")
     built.run("doit", "canonize")
     assert (built.canonical / "email-20251110.jsonl").exists()
+
+
+@pytest.mark.parametrize(("program", "status"), [(("doit",), 3), (("lorchestra", "run"), 2)])
+def test_a_run_that_is_broken_off_between_its_stages_is_no_success(
+    project: Project, program: tuple[str, ...], status: int
+) -> None:
+    """The raw files come first; only then are they found to match two mappings of one type."""
+    project.edit('"*exchange*.jsonl"', '"*-*.jsonl"')
+    err = project.run(*program, status=status).stderr
+    assert "matches two mappings of the type email" in err
+    assert project.state()["status"] == "PARTIAL"
+    assert project.state()["stages"]["extract"]["status"] == "SUCCESS"
+    (finished,) = [line for line in events(project) if line["event"] == "run_finished"]
+    assert (finished["level"], finished["metadata"]) == ("ERROR", {"status": "PARTIAL"})
