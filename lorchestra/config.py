@@ -39,7 +39,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Source:
-    """Where raw records come from: `{source}-{entity}-{account}`, and the settings of its type, paths absolute."""
+    """Where raw records come from: `{source}-{entity}-{account}`, and the settings of its type, paths absolute.
+
+    A `command` is a sequence of words.
+    """
 
     name: str
     type: str
@@ -268,20 +271,19 @@ def _build(path: Path, value: Mapping[str, Any], digest: str) -> Config:
 
 def _extract(base: Path, stage: Mapping[str, Any]) -> Extract:
     sources = tuple(
-        Source(
-            name,
-            settings["type"],
-            {
-                key: str(_path(base, inner)) if key in _PATHS else inner
-                for key, inner in settings.items()
-                if key != "type"
-            },
-        )
-        for name, settings in stage["sources"].items()
+        Source(name, settings["type"], _settings(base, settings)) for name, settings in stage["sources"].items()
     )
     return Extract(
         _path(base, stage["output_dir"]), sources, Retry(**stage.get("retry", {})), **stage.get("validation", {})
     )
+
+
+def _settings(base: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    made = {key: str(_path(base, inner)) if key in _PATHS else inner for key, inner in settings.items()}
+    del made["type"]
+    if "command" in made:
+        made["command"] = _command(Path(made.get("cwd", base)), made["command"])
+    return made
 
 
 def _canonize(base: Path, stage: Mapping[str, Any]) -> Canonize:

@@ -111,7 +111,9 @@ def test_a_full_configuration_means_what_it_says(tmp_path: Path) -> None:
         "job": "ingest-all-accounts", "loader": "target-jsonl", "state": str(tmp_path.parent / "state"),
         "timeout_seconds": 1800.5, "parallel": 2, "pass_env": ["GMAIL_TOKEN"],
     }  # fmt: skip
-    assert program.settings["cwd"] == str(tmp_path / "fetcher")
+    assert program.settings == {
+        "cwd": str(tmp_path / "fetcher"), "command": (str(tmp_path / "fetcher/fetch"), "--into", "{output}"),
+    }  # fmt: skip
     assert files.settings["inbox"] == str(Path.home() / "inbox")
     assert c.canonize.schemas == Path("/home/user/transforms/schemas")
     assert c.canonize.command == ("/home/user/canonizer/.venv/bin/can",)

@@ -31,7 +31,7 @@ def validate(path: Path) -> list[Check]:
         "PHI directories": lambda: phi.require(config.phi_directories, survey.shelf, make=False),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),
-        "sources": lambda: extract.every(config.extract.sources),
+        "sources": lambda: _sources(config),
         "transforms": lambda: survey.rules,
         "mappings": lambda: survey.plan,
         "registry": lambda: _registry(config),
@@ -45,6 +45,12 @@ def _failure(check: Callable[[], object]) -> Failure | None:
     except Failure as failure:
         return failure
     return None
+
+
+def _sources(config: Config) -> None:
+    for source in extract.every(config.extract.sources):
+        if source.type == "command":
+            programs.find(source.settings["command"][0])
 
 
 def _registry(config: Config) -> None:

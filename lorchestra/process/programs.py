@@ -16,15 +16,18 @@ _LONGEST_ANSWER = 65536
 def find(program: str) -> Path:
     """The executable of a bare name, sought beside our own interpreter first, or of a path.
 
-    Raises Failure(COMPONENT_MISSING).
+    Raises Failure(COMPONENT_MISSING | PERMISSION).
     """
     # sys.executable is a link in a virtual environment: its siblings are wanted, not those of what it points to.
     beside = Path(sys.executable).parent / program
     if "/" not in program and beside.is_file():
         return beside
+    import shlex
     import shutil
 
     found = shutil.which(program)
+    if found is None and "/" in program and Path(program).is_file():
+        raise Failure(Code.PERMISSION, f"{program}: not executable", advice=f"Run: chmod +x {shlex.quote(program)}")
     if found is None:
         raise Failure(Code.COMPONENT_MISSING, f"the program {program} was not found beside this one nor on the PATH")
     return Path(found)

@@ -216,3 +216,16 @@ def test_when_every_source_fails_the_stage_fails_and_nothing_else_is_blamed(proj
     assert told.count("!!") == 1
     assert project.state()["stages"]["extract"]["status"] == "FAILED"
     assert "fault of the program" not in told
+
+
+def test_a_source_s_program_is_sought_beside_the_configuration(project: Project) -> None:
+    project.edit("    sources:\n", "    sources:\n      gmail-export: {type: command, command: ./export}\n")
+    missing = project.run("lorchestra", "validate", status=2).stdout
+    assert f"the program {project.root}/export was not found" in missing
+    program = project.root / "export"
+    program.write_text('#!/bin/sh\necho \'{"id": "a"}\' > $LORCHESTRA_OUTPUT/$LORCHESTRA_SOURCE-20251112.jsonl\n')
+    assert f"Run: chmod +x {program}" in project.run("lorchestra", "validate", status=5).stdout
+    program.chmod(0o755)
+    project.run("lorchestra", "validate")
+    project.run("lorchestra", "run", "--stage", "extract")
+    assert (project.raw / "gmail-export-20251112.jsonl").read_text() == '{"id": "a"}\n'

@@ -160,7 +160,7 @@ def test_an_earlier_run_s_logs_do_not_stay(house: House) -> None:
 
 
 def test_a_missing_program_says_so_and_is_not_sought_again(house: House) -> None:
-    source = Source(NAME, "command", {"command": "/no/such/program"})
+    source = Source(NAME, "command", {"command": ["/no/such/program"]})
     result = house.ask(source, Retry(enabled=True))
     assert (result.status, result.code, result.attempts) == ("failed", Code.COMPONENT_MISSING, 1)
     assert "/no/such/program" in result.what

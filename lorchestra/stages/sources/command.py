@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from lorchestra.base.errors import Code
-from lorchestra.process import runner
+from lorchestra.process import programs, runner
 from lorchestra.stages.sources.attempt import Attempt, Outcome, how_it_ended
 
 
 def attempt(task: Attempt) -> Outcome:
     """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
     settings = task.settings
-    words = settings["command"]
-    argv = [word.replace("{output}", str(task.output)) for word in ([words] if isinstance(words, str) else words)]
+    program, *words = settings["command"]
+    argv = [str(programs.find(program)), *(word.replace("{output}", str(task.output)) for word in words)]
     finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
     code = runner.code(finished, Code.SOURCE_FAILED)
     return Outcome(code, how_it_ended("the program", finished) if code else "", finished.log)
