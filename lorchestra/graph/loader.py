@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from doit.cmd_base import DodoTaskLoader
-from doit.exceptions import InvalidCommand
+from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 from doit.loader import create_after
 
 from lorchestra.base import program
@@ -25,6 +25,7 @@ from lorchestra.graph.store import TaskStore
 
 _WRITING = frozenset({"run", "forget", "ignore", "clean", "reset-dep"})
 _EXTRACTED = "_extracted"
+_DOIT_S_OWN = (InvalidCommand, InvalidDodoFile, InvalidTask)
 
 
 class Loader(DodoTaskLoader):
@@ -121,13 +122,15 @@ def _function(
 
 
 class _Worded(AbstractContextManager[None]):
-    """Turns a Failure into the error that doit tells in words."""
+    """Turns a Failure, and a fault of ours, into an error that doit tells in words: else it prints a traceback."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Failure):
             raise InvalidCommand(f"{error.what}\n  {error.advice}") from None
+        if isinstance(error, Exception) and not isinstance(error, _DOIT_S_OWN):
+            raise InvalidCommand(f"unexpected {type(error).__name__} at {program.place(error)}") from None
 
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import util
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import NoReturn
@@ -39,8 +40,10 @@ class Lost(KeyboardInterrupt):
 def govern() -> None:
     """Have every process that is forked from this one end its programs and itself at a signal, or as an orphan.
 
-    When one ends before its time, `Lost` is raised in this one.
+    When one ends before its time, `Lost` is raised in this one. Those that are left when this one ends are ended, for
+    multiprocessing would wait for them.
     """
+    util.Finalize(None, _terminate, exitpriority=0)  # which precedes the wait
     os.register_at_fork(after_in_child=functools.partial(_begin, os.getpid()), after_in_parent=_attend)
 
 
@@ -97,15 +100,20 @@ def end(name: str, interrupt: BaseException) -> NoReturn:
     """End an interrupted run: tell it, end what it started, and leave without waiting for queues."""
     _deafen()
     program.tell(name, str(interrupt) or "interrupted", OUTCOMES[Code.INTERRUPTED].advice)
-    children = multiprocessing.active_children()
-    for child in children:
-        child.terminate()
+    children = _terminate()
     _end_programs()
     for child in children:
         child.join(runner.GRACE_SECONDS + 1)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     os._exit(Exit.UNEXPECTED if isinstance(interrupt, Lost) else Exit.INTERRUPTED)
+
+
+def _terminate() -> list[BaseProcess]:
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    return children
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -136,7 +136,7 @@ class Pipeline:
         stage, _, name = task.partition(":")
         if stage == "canonize" and "records_out" not in values:
             receipt = receipts.read(self.survey.shelf.lineage.path / f"{name}.json")
-            return {"records_out": receipt["output"]["records"]} if receipt else {}
+            return {"records_out": receipt["output"].get("records", 0)} if receipt else {}
         return values
 
     def _finish(self) -> None:

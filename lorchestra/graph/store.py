@@ -2,11 +2,13 @@
 
 What a target was made from stands in the receipt beside it. Here lie the signatures that spare the hashing, the counts
 of the last success, and what the user said with `doit forget` and `doit ignore`: one small JSON file, read in one
-piece, replaced whole. A kill can lose its last changes, which costs some hashing, and can never leave half of it.
+piece, replaced whole. A kill can lose its last changes, which costs some hashing, and can never leave half of it. It
+begins with a digest of the rest: what anybody else wrote there is taken for nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,18 @@ from typing import Any
 from lorchestra.base import private
 
 FILE = "tasks.json"
-_FORMAT = "lorchestra.tasks/1"
+_FORMAT = "lorchestra.tasks/2"
 _FORGOTTEN = "forgotten"
 _JUDGED_ELSEWHERE = ""
+_SEAL = b'{"sha256":"%s",'
+_SEALED = len(_SEAL % (b"0" * 64))
 _NOT_KEPT = frozenset({"deps:", "checker:", "result:"})
 
 
 class TaskStore:
     """Rows by task name, with the interface of `doit.dependency.JsonDB`, and notes of ours."""
 
-    desc = "one JSON file, replaced whole"
+    desc = "one JSON file with its digest, replaced whole"
 
     def __init__(self, name: str, codec: object = None, module_name: str | None = None) -> None:
         """Open the store at path `name`. What cannot be read is taken for empty."""
@@ -92,13 +96,18 @@ class TaskStore:
         path = Path(self.name)
         private.make_directory(path.parent)
         document = {"format": _FORMAT, "tasks": self._rows, "notes": self._notes}
-        private.write(path, json.dumps(document, separators=(",", ":")).encode("ascii"), durable=False)
+        content = json.dumps(document, separators=(",", ":")).encode("ascii")[1:]
+        private.write(path, _seal(content) + content, durable=False)
         self._changed = False
 
     def _read(self) -> None:
         try:
-            document = json.loads(Path(self.name).read_bytes())
-        except (OSError, ValueError):
+            content = Path(self.name).read_bytes()
+        except OSError:
             return
-        if isinstance(document, dict) and document.get("format") == _FORMAT:
+        if content[:_SEALED] == _seal(content[_SEALED:]) and (document := json.loads(content))["format"] == _FORMAT:
             self._rows, self._notes = document["tasks"], document["notes"]
+
+
+def _seal(content: bytes) -> bytes:
+    return _SEAL % hashlib.sha256(content).hexdigest().encode("ascii")

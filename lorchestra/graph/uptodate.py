@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from doit.exceptions import InvalidTask
+
+from lorchestra.base import program
+from lorchestra.base.errors import Failure
 from lorchestra.graph.survey import Survey
 from lorchestra.plan import Target
 
@@ -14,12 +19,25 @@ Tell = Callable[[str, str], None]
 """Gets a task's name and why it runs."""
 
 
-class _Check:
+class _Check(ABC):
     """An up-to-date check of a task. doit wants to know its parameters; to find them out anew for each is slow."""
 
     __signature__ = inspect.Signature(
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("task", "values")]
     )
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        """What goes wrong is told in words: doit would print a traceback."""
+        try:
+            return self._holds(task, values)
+        except Failure as failure:
+            told = failure.what
+        except Exception as error:
+            told = f"unexpected {type(error).__name__} at {program.place(error)}"
+        raise InvalidTask(f"{task.name}: {told}")
+
+    @abstractmethod
+    def _holds(self, task: Any, values: Mapping[str, Any]) -> bool: ...
 
 
 class Receipts:
@@ -54,7 +72,7 @@ class Fresh(_Check):
         self._target = target
         self._tell = tell
 
-    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+    def _holds(self, task: Any, values: Mapping[str, Any]) -> bool:
         verdict = self._survey.verdict(self._target)
         if verdict.reasons:
             self._tell(task.name, "; ".join(verdict.reasons))
@@ -73,7 +91,7 @@ class Held(_Check):
         self._type = type_
         self._tell = tell
 
-    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+    def _holds(self, task: Any, values: Mapping[str, Any]) -> bool:
         reason = self._survey.index_reasons().get(self._type)
         if reason:
             self._tell(task.name, reason)
@@ -90,7 +108,7 @@ class Always(_Check):
         self._reason = reason
         self._tell = tell
 
-    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+    def _holds(self, task: Any, values: Mapping[str, Any]) -> bool:
         self._tell(task.name, self._reason)
         return False
 

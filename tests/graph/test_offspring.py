@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -112,3 +114,15 @@ def test_a_lost_process_ends_the_run(built: Project, program: tuple[str, ...], n
         os.kill(int(pid), signal.SIGKILL)
     built.edit(f"      {SLOW}\n", "")
     assert not built.ran("doit", "canonize", "index")
+
+
+def test_a_fault_in_the_run_itself_does_not_wait_for_its_processes() -> None:
+    """As doit lets one pass while it still starts them."""
+    script = (
+        "import multiprocessing, time\n"
+        "from lorchestra.graph import offspring\n"
+        "offspring.govern()\n"
+        "multiprocessing.Process(target=time.sleep, args=(300,)).start()\n"
+        "raise SystemExit(7)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 7

@@ -7,10 +7,16 @@ import os
 import signal
 import sys
 import time
+import types
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from doit.exceptions import InvalidTask
 
+from lorchestra.base.errors import Code, Failure
+from lorchestra.graph import uptodate
 from tests.project import Project, lines, words
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
@@ -237,6 +243,34 @@ def test_forget_all_after_the_cache_was_lost(built: Project) -> None:
 def test_a_damaged_cache_costs_nothing_but_time(built: Project, damage: bytes) -> None:
     (built.logs / "tasks.json").write_bytes(damage)
     assert not built.ran("doit", "canonize", "index")
+
+
+def test_an_edited_cache_is_not_believed(built: Project) -> None:
+    cache = built.logs / "tasks.json"
+    cache.write_bytes(cache.read_bytes().replace(b"_values_:", b"_valued_:"))
+    assert built.run("lorchestra", "status").returncode == 0
+    assert "never asked" in built.run("lorchestra", "status").stdout
+    assert not built.ran("doit", "canonize", "index")
+
+
+def test_a_lineage_that_says_too_little_hangs_nothing(built: Project) -> None:
+    for lineage in (built.canonical / "lineage").iterdir():
+        receipt = json.loads(lineage.read_bytes())
+        del receipt["output"]["records"]
+        lineage.write_text(json.dumps(receipt))
+    (built.logs / "tasks.json").unlink()
+    assert not built.ran("doit", "canonize")
+
+
+@pytest.mark.parametrize("fault", [Failure(Code.PERMISSION, "told"), ValueError("secret")])
+def test_a_fault_of_a_check_is_told_without_its_text(fault: Exception) -> None:
+    class Faulty(uptodate._Check):
+        def _holds(self, task: Any, values: Mapping[str, Any]) -> bool:
+            raise fault
+
+    with pytest.raises(InvalidTask, match=r"canonize:x: (told|unexpected ValueError at .*uptodate.py)") as caught:
+        Faulty()(types.SimpleNamespace(name="canonize:x"), {})
+    assert caught.value.__context__ is None
 
 
 def test_doit_clean_removes_nothing_without_a_yes(built: Project) -> None:
