@@ -17,6 +17,7 @@ from lorchestra.components.projector import identity, reading
 from lorchestra.components.projector.reading import Fault, Judge, Judges, Reading
 
 _BLOCK = 1024 * 1024
+_TOO_DEEP = Fault("too_deep", "/")
 
 
 class Signature(NamedTuple):
@@ -112,12 +113,16 @@ def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record 
     if not isinstance(uri, str) or iglu.parse(uri) is None:
         return Reject(number, Fault("schema_absent", "/properties/schema"), None, line)
     how = _judge(source, number, uri, judges)
-    if not how.is_valid(record):
-        return Reject(number, how.fault(record), uri, line)
+    try:
+        fault = None if how.is_valid(record) else how.fault(record)
+    except ValueError:  # orjson reads deeper than the validator follows
+        fault = _TOO_DEEP
+    if fault:
+        return Reject(number, fault, uri, line)
     try:
         return prepare(source.type, number, line, record, how)
-    except TypeError:  # orjson reads deeper than it writes
-        return Reject(number, Fault("too_deep", "/"), uri, line)
+    except TypeError:  # ... and than it writes
+        return Reject(number, _TOO_DEEP, uri, line)
 
 
 def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Reading) -> Record:

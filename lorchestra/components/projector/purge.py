@@ -29,6 +29,7 @@ from lorchestra.components.projector import (
     objects,
     reading,
     registry,
+    rejects,
     tombstone,
     views,
 )
@@ -54,11 +55,14 @@ def _having(connection: apsw.Connection, view: str, key: str, wanted: str) -> se
 
 def has(value: Any, wanted: str) -> bool:
     """Whether a JSON value is, or has inside of it, this text or this number."""
-    if isinstance(value, dict):
-        return any(has(item, wanted) for item in value.values())
-    if isinstance(value, list):
-        return any(has(item, wanted) for item in value)
-    return value is not None and str(value) == wanted
+    waiting = [value]
+    while waiting:  # a rejected record may be deeper than Python's recursion
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif value is not None and str(value) == wanted:
+            return True
+    return False
 
 
 def purge(store: Store, connection: apsw.Connection, ids: Collection[bytes]) -> None:
@@ -147,10 +151,10 @@ def clean_rejects(store: Store, unwanted: Callable[[dict[str, Any]], bool]) -> i
     """Remove lines from the reject files by their record; return how many."""
     removed = 0
     for path in sorted((store.root / "rejects").glob("*.jsonl")):
-        lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if not unwanted(orjson.loads(line)["record"])]
+        lines = path.read_bytes().split(b"\n")[:-1]  # a record may hold a CR between its fields
+        kept = [line for line in lines if not unwanted(rejects.record(line))]
         if len(kept) < len(lines):
-            private.write(path, b"".join(kept))
+            private.write(path, b"".join(line + b"\n" for line in kept))
             removed += len(lines) - len(kept)
     return removed
 
@@ -164,8 +168,14 @@ def _ids(connection: apsw.Connection, record: dict[str, Any]) -> set[bytes]:
 
 
 def _id(kind: str, record: dict[str, Any], rules: Rules) -> bytes:
-    content = identity.fingerprint(record, {*rules.volatile, "schema"})
-    return identity.object_id(kind, record, rules.key, content)
+    try:
+        content = identity.fingerprint(record, {*rules.volatile, "schema"})
+    except TypeError:  # too deep: without a key it was never an object
+        content = b""
+    try:
+        return identity.object_id(kind, record, rules.key, content)
+    except TypeError:
+        return b""
 
 
 def checkpoint(connection: apsw.Connection) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 
 from lorchestra.base import private
 from lorchestra.components.projector.canonical import Reject, Source
 from lorchestra.components.projector.layout import Store
+
+_RECORD = b',"record":'
+
+
+def record(line: bytes) -> dict[str, Any]:
+    """The record in a line of a reject file. It is parsed alone: in its wrapping it may be too deep to be read."""
+    parsed: dict[str, Any] = orjson.loads(line.partition(_RECORD)[2][:-1])
+    return parsed
 
 
 class Rejects:
@@ -32,7 +40,7 @@ class Rejects:
             "rule": reject.fault.rule,
             "schema_path": reject.fault.schema_path,
         }
-        self._file.write(orjson.dumps(head)[:-1] + b',"record":' + reject.raw + b"}\n")
+        self._file.write(orjson.dumps(head)[:-1] + _RECORD + reject.raw + b"}\n")
 
     def publish(self) -> None:
         """Give the file its name; where nothing was rejected, remove an old one."""

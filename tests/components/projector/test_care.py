@@ -318,6 +318,24 @@ def test_rejected_records_of_a_subject_go_too(bench: Bench) -> None:
     assert [json.loads(line)["line"] for line in lines] == [3]
 
 
+def test_rejected_records_of_odd_make_do_not_stop_a_purge(bench: Bench) -> None:
+    """A record deeper than what can be written again, one whose key is, and one with a CR between its fields."""
+    deep = "[" * 900 + '"ada@example.org"' + "]" * 900
+    odd = [
+        f'{{"schema":"{EMAIL}","message_id":"<1@example.org>","size":"x","labels":{deep}}}',
+        f'{{"schema":"{EMAIL}","message_id":{deep}}}',
+        f'{{"schema":"{EMAIL}",\r"message_id":"<3@example.org>","size":"x"}}',
+    ]
+    bench.canonical("email-20251101.jsonl", [email(1), email(2), *odd])
+    bench.pull()
+    ids = {row["message_id"]: row["_id"] for row in bench.rows("SELECT message_id, _id FROM email")}
+    bench.ok("purge", ids["<1@example.org>"], "--yes")
+    told = (bench.store / "rejects/email-20251101.jsonl").read_bytes().split(b"\n")[:-1]
+    assert [json.loads(line.partition(b',"record"')[0] + b"}")["line"] for line in told] == [4, 5]
+    bench.ok("purge", "--subject", "from=person2@example.org", "--yes")
+    bench.ok("verify")
+
+
 def test_purge_after_repair_and_compact_leaves_nothing_either(filled: Bench) -> None:
     filled.ok("repair", "--schemas", filled.schemas)
     filled.ok("compact")

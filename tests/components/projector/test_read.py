@@ -393,6 +393,16 @@ def test_an_export_can_be_pulled_again(filled: Bench) -> None:
     assert sorted(p.name for p in other.objects()) == sorted(p.name for p in filled.objects())
 
 
+def test_an_export_into_an_open_directory_is_refused(filled: Bench) -> None:
+    out = filled.root / "out"
+    out.mkdir()
+    out.chmod(0o755)
+    ended = filled.run("export", "--output", out)
+    assert ended.returncode == 5
+    assert f"Run: chmod 700 {out}" in ended.stderr
+    assert list(out.iterdir()) == []
+
+
 def test_an_export_of_a_type_and_a_span(filled: Bench) -> None:
     ended = filled.ok("export", "--output", "-", "--type", "email", "--since", "2025-11-09")
     assert [row["subject"] for row in ended.rows()] == ["Appointment 8", "Appointment 9"]

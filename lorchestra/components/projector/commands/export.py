@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -62,6 +63,8 @@ def _directory(path: Path) -> Path:
     private.make_directory(path)
     if any(path.iterdir()):
         raise Failure(Code.USAGE, f"{path}: not empty", advice="Name a new directory.")
+    if path.stat().st_mode & 0o077:
+        raise Failure(Code.INSECURE, f"{path}: others may enter it", advice=f"Run: chmod 700 {shlex.quote(str(path))}")
     return path
 
 
