@@ -124,6 +124,6 @@ def _clean(options: argparse.Namespace) -> int:
     if options.dry_run:
         for path in found.paths:
             print(path)
-    verb = "removed" if gone else "would be removed" if options.dry_run else "left"
-    print(f"{len(found.paths):,} files and directories {verb}")
+    verb = "removed" if gone else "would be removed" if options.dry_run else "left as they are"
+    print(f"{len(found.paths):,} files and directories {verb}" if found.paths else "nothing to remove")
     return 0

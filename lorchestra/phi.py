@@ -51,6 +51,21 @@ def require(directories: Iterable[Path], listings: Iterable[Listing] = (), *, ma
         raise Failure(Code.INSECURE, lines, advice="Nothing was run. Who could read these may have read them.")
 
 
+def trust(configuration: Path) -> None:
+    """Refuse a configuration that others could have written: it chooses the programs that are given the PHI.
+
+    Raises Failure(INSECURE).
+    """
+    status = configuration.stat()
+    if status.st_uid not in (0, os.geteuid()):
+        exposure = Exposure(f"{configuration} belongs to another user.", "Copy it, look at it, and use your copy.")
+    elif _others_may_write(configuration, status):
+        exposure = Exposure(f"{configuration} can be changed by others.", _run("chmod", "go-w", configuration))
+    else:
+        return
+    raise Failure(Code.INSECURE, str(exposure), advice="Nothing was run. Look first at what stands in it.")
+
+
 def examine(directory: Path) -> Iterator[Exposure]:
     """The exposures of one directory and of the path that leads to it."""
     status = directory.lstat()
@@ -122,14 +137,14 @@ def _ways(directory: Path) -> Iterator[Path]:
             pending += [*target.parents, target]
 
 
-def _others_may_write(directory: Path, status: os.stat_result) -> bool:
+def _others_may_write(path: Path, status: os.stat_result) -> bool:
     """A sticky directory protects what is ours in it; so does a group that has nobody else in it (umask 002)."""
     if status.st_mode & stat.S_ISVTX:
         return False
     if status.st_mode & 0o002:
         return True
     # Where there is an ACL, the group's bits stand for everybody that it names.
-    return bool(status.st_mode & 0o020) and (_has_acl(directory, _ACL) or not _is_own_group(status.st_gid))
+    return bool(status.st_mode & 0o020) and (_has_acl(path, _ACL) or not _is_own_group(status.st_gid))
 
 
 def _is_own_group(gid: int) -> bool:

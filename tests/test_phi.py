@@ -17,6 +17,7 @@ import pytest
 from lorchestra import phi
 from lorchestra.base import listing
 from lorchestra.base.errors import Code, Exit, Failure
+from tests.project import Project
 
 NOBODY = 65534
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
@@ -337,3 +338,14 @@ sys.exit(program.run("prog", lambda: phi.require([Path(sys.argv[1]), Path(sys.ar
 
 def test_a_sentence_quotes_paths_as_a_shell_does() -> None:
     assert phi._run("chmod", "700", Path("/a b")) == f"Run: chmod 700 {shlex.quote('/a b')}"
+
+
+@pytest.mark.parametrize("verb", [["run"], ["run", "--dry-run"], ["status"], ["validate"], ["clean", "--yes"]])
+def test_a_configuration_that_others_can_write_is_refused(project: Project, verb: list[str]) -> None:
+    """Whoever writes it chooses the programs that are given the PHI."""
+    configuration = project.root / "pipeline.yaml"
+    configuration.chmod(0o666)
+    ended = project.run("lorchestra", *verb, status=5)
+    assert "can be changed by others. Run: chmod go-w" in ended.stdout + ended.stderr
+    configuration.chmod(0o644)
+    project.run("lorchestra", *verb)

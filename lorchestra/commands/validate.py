@@ -28,6 +28,7 @@ def validate(path: Path) -> list[Check]:
     config = configuration.load(path)
     survey = Survey(config, TaskStore(str(config.log_directory / FILE)))
     checks: dict[str, Callable[[], object]] = {
+        "configuration": lambda: phi.trust(path),
         "PHI directories": lambda: phi.require(config.phi_directories, survey.shelf, make=False),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),
@@ -36,7 +37,7 @@ def validate(path: Path) -> list[Check]:
         "mappings": lambda: survey.plan,
         "registry": lambda: _registry(config),
     }
-    return [Check("configuration", None), *(Check(name, _failure(check)) for name, check in checks.items())]
+    return [Check(name, _failure(check)) for name, check in checks.items()]
 
 
 def _failure(check: Callable[[], object]) -> Failure | None:

@@ -78,6 +78,9 @@ class Cleaner:
         if self._answer and not dryrun:
             remove(paths)
 
+    def __repr__(self) -> str:
+        return "<removal, after a yes at the terminal>"  # doit shows it, cut at both ends as it cuts a function's
+
     def _ask(self) -> bool:
         directory = self._config.canonize.output_dir
         try:

@@ -19,7 +19,7 @@ _JUDGED = "judged"
 
 
 def survey(path: Path) -> Survey:
-    """The configuration and the task store, ready to be looked at. Raises Failure, ConfigFailure; changes nothing.
+    """The configuration and the task store, ready to be looked at. Raises Failure; changes nothing.
 
     A configuration that a run found good is not judged again while it stays the same.
     """
@@ -31,6 +31,7 @@ def survey(path: Path) -> Survey:
         return bool(store.note(_JUDGED) == config.sha256)
 
     config = configuration.load(path, judged=judged)
+    phi.trust(path)
     return Survey(config, store or TaskStore(str(config.log_directory / FILE)))
 
 

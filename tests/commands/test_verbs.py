@@ -86,7 +86,7 @@ def test_clean_removes_what_can_be_made_again_after_a_yes(built: Project) -> Non
     built.run("lorchestra", "clean", "--all", "--yes")
     assert list(built.raw.iterdir()) == []
     assert built.objects() == {}
-    assert "0 files" in built.run("lorchestra", "clean", "--stage", "canonize").stdout
+    assert built.run("lorchestra", "clean", "--stage", "canonize").stdout == "nothing to remove\n"
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])

@@ -275,7 +275,9 @@ def test_a_fault_of_a_check_is_told_without_its_text(fault: Exception) -> None:
 
 def test_doit_clean_removes_nothing_without_a_yes(built: Project) -> None:
     before = built.canonical_bytes()
-    assert "lorchestra clean" in built.run("doit", "clean").stderr
+    cleaned = built.run("doit", "clean")
+    assert "lorchestra clean" in cleaned.stderr
+    assert "'Python: removal, after a yes'" in cleaned.stdout
     assert built.canonical_bytes() == before
 
 
