@@ -138,8 +138,15 @@ def read(directory: Path) -> dict[str, Any]:
 
 
 def _is_state(document: object) -> bool:
-    stages = document.get("stages") if isinstance(document, dict) else None
-    return isinstance(stages, dict) and all(isinstance(stage, dict) for stage in stages.values())
+    if not isinstance(document, dict):
+        return False
+    stages = document.get("stages")
+    return (
+        all(isinstance(document.get(name), str) for name in ("last_run", "status"))
+        and isinstance(document.get("duration_seconds"), int | float)
+        and isinstance(stages, dict)
+        and all(isinstance(stage, dict) and isinstance(stage.get("failures"), dict) for stage in stages.values())
+    )
 
 
 def runs(directory: Path) -> Iterator[dict[str, Any]]:

@@ -133,8 +133,13 @@ def test_no_history_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "5", "{}", '{"stages": []}', '{"stages": {"index": 3}}', '{"stages": null}', "[" * 100_000, "\0"],
-)
+    [
+        "", "{", "[]", "5", "{}", '{"stages": []}', '{"stages": {"index": 3}}', '{"stages": null}', "[" * 100_000, "\0",
+        '{"last_run": "x", "status": "SUCCESS", "stages": {}}',
+        '{"last_run": 5, "status": "SUCCESS", "duration_seconds": 1, "stages": {}}',
+        '{"last_run": "x", "status": "SUCCESS", "duration_seconds": 1, "stages": {"index": {"failures": [1]}}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_state_is_none_and_does_not_stop_the_next_run(tmp_path: Path, content: str) -> None:
     (tmp_path / "state.json").write_text(content)
     assert history.read(tmp_path) == {}
