@@ -6,6 +6,7 @@ of the names is Snowplow's Iglu URI with SchemaVer. Nothing is ever fetched.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import posixpath
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.jsonl import has_duplicate_key
 from lorchestra.base.registry import read_bytes
 
 DEEPEST = 200
@@ -97,13 +99,15 @@ def read(path: Path, key: SchemaKey) -> Schema:
     """The schema in a file; never through a link. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
     content = read_bytes(path, Code.SCHEMA_MISSING, Code.SCHEMA_INVALID)
     try:
-        document = orjson.loads(content)
+        document = orjson.loads(content.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):
         raise Failure(Code.SCHEMA_INVALID, f"{path}: not a JSON object")
     if any(depth > DEEPEST for depth, _ in _nodes(document)):
         raise Failure(Code.SCHEMA_INVALID, f"{path}: nested deeper than {DEEPEST} levels")
+    if has_duplicate_key(content):
+        raise Failure(Code.SCHEMA_INVALID, f"{path}: a key stands twice in one object")
     return Schema(key, path, document, hashlib.sha256(content).hexdigest())
 
 
@@ -115,7 +119,7 @@ def references(schema: Schema) -> Iterator[SchemaKey]:
         if isinstance(reference, str):
             place = reference.partition("#")[0]
             absolute = place if place.startswith("iglu:") else f"iglu:{posixpath.normpath(posixpath.join(here, place))}"
-            if key := parse(absolute):
+            if key := parse(absolute.removesuffix(".json")):
                 yield key
 
 

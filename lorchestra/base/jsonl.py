@@ -5,8 +5,9 @@ Lines are cut at LF alone: `str.splitlines` would also cut at U+2028 and its kin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from lorchestra.base.errors import Code, Failure
 
@@ -37,3 +38,15 @@ def count(path: str) -> int:
             lines += chunk.count(b"\n")
             ends_with_newline = chunk.endswith(b"\n")
     return lines if ends_with_newline else lines + 1
+
+
+def has_duplicate_key(document: bytes) -> bool:
+    """Whether a key stands twice in one object of a JSON document: readers differ on which value it has then."""
+    found = False
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        found = found or len({key for key, _ in pairs}) < len(pairs)
+
+    json.loads(document, object_pairs_hook=note)
+    return found

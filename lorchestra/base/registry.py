@@ -9,6 +9,7 @@ Its metadata names its schemas and its spec in one of two dialects.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -37,18 +38,18 @@ def locate(root: Path, name: str) -> Path:
             Code.USAGE, "a transform is named as email/gmail_to_canonical_v1 or email/gmail_to_canonical@1.0.0"
         )
     base, _, version = name.partition("@")
-    for home in homes(root):
-        flat = home / f"{base}{SUFFIX}"
-        if not version and flat.is_file():
-            return flat
-        if found := [path for path in _versions(home / base) if version in ("", "latest", path.parent.name)]:
-            return max(found, key=_order)
+    place = home(root) / base
+    flat = place.with_name(f"{place.name}{SUFFIX}")
+    if not version and flat.is_file():
+        return flat
+    if found := [path for path in _versions(place) if version in ("", "latest", path.parent.name)]:
+        return max(found, key=_order)
     raise Failure(Code.TRANSFORM_MISSING, f"the transform {name} is not in {root}")
 
 
-def homes(root: Path) -> list[Path]:
-    """Where transforms may lie in a registry: below `transforms/`, or beside `schemas/`."""
-    return [home for home in (root / "transforms", root) if home.is_dir()] or [root]
+def home(root: Path) -> Path:
+    """Where the transforms of a registry lie: below `transforms/`, or without such a directory beside `schemas/`."""
+    return inner if (inner := root / "transforms").is_dir() else root
 
 
 def named(entries: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
@@ -79,7 +80,8 @@ def read_bytes(path: Path, missing: Code = Code.TRANSFORM_MISSING, invalid: Code
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             content = file.read(_LARGEST + 1) if regular else b""
     except OSError as error:
-        failure = from_os_error(error, path)
+        regular = error.errno != errno.ENXIO  # a socket
+        failure = from_os_error(error, path) if regular else None
     if failure and path.is_symlink():
         failure = Failure(invalid, f"{path}: a link; a registry holds files")
     elif failure and failure.code is Code.MISSING:

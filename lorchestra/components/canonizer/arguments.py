@@ -50,7 +50,7 @@ def schemas_of(where: Path, named: Path | None) -> Path:
         return named
     from lorchestra.base import registry
 
-    places = [directory / "schemas" for directory in (where, *registry.homes(where), where.parent)]
+    places = [directory / "schemas" for directory in (where, registry.home(where), where.parent)]
     return next((place for place in places if place.is_dir()), places[0])
 
 

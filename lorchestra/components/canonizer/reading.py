@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from lorchestra.base.jsonl import has_duplicate_key
 from lorchestra.components.canonizer.rules import NotJson, Rejected, Rule, Stage
 
 DEEPEST = 100
@@ -39,7 +40,7 @@ def parse(line: bytes) -> tuple[Any, bool]:
         raise Rejected(Stage.PARSE, Rule.TOO_DEEP)
     # Each key and each string has two quotes. Fewer of them in what was understood: a key stood there twice.
     as_understood = orjson.dumps(document).count(b'"')
-    if (quotes != as_understood or b"\\u0022" in line) and _has_duplicate_key(line):
+    if (quotes != as_understood or b"\\u0022" in line) and has_duplicate_key(line):
         raise Rejected(Stage.PARSE, Rule.DUPLICATE_KEY)
     # Only what has sixteen digits in a row can hold such an integer.
     return document, _SIXTEEN_DIGITS in line.translate(_AS_ZEROS) and _has_inexact_integer(line)
@@ -66,17 +67,6 @@ def _depth(line: bytes) -> int:
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest
-
-
-def _has_duplicate_key(line: bytes) -> bool:
-    found = False
-
-    def note(pairs: list[tuple[str, Any]]) -> None:
-        nonlocal found
-        found = found or len({key for key, _ in pairs}) < len(pairs)
-
-    json.loads(line, object_pairs_hook=note)
-    return found
 
 
 def _has_inexact_integer(line: bytes) -> bool:

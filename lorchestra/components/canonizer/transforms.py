@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure, visible
-from lorchestra.base.registry import SUFFIX, VERSIONED, homes, read_bytes, spec_of
+from lorchestra.base.registry import SUFFIX, VERSIONED, home, read_bytes, spec_of
 from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.metadata import Metadata
 
@@ -56,7 +56,7 @@ def every(root: Path) -> list[Path]:
     """All metadata files of a registry, in the order of their paths. Raises Failure(MISSING)."""
     if not root.is_dir():
         raise Failure(Code.MISSING, f"{root}: no such directory")
-    return below(homes(root)[0], SUFFIX)
+    return below(home(root), SUFFIX)
 
 
 def below(root: Path, suffix: str = "") -> list[Path]:
@@ -74,8 +74,7 @@ def below(root: Path, suffix: str = "") -> list[Path]:
 
 def name_of(root: Path, meta_path: Path) -> str:
     """The name by which `registry.locate` finds a metadata file of a registry, as messages hold it."""
-    home = next(home for home in homes(root) if meta_path.is_relative_to(home))
-    path = meta_path.relative_to(home)
+    path = meta_path.relative_to(home(root))
     if path.name == VERSIONED:
         return visible(f"{path.parent.parent.as_posix()}@{path.parent.name}")
     return visible(path.as_posix().removesuffix(SUFFIX))

@@ -20,6 +20,7 @@ import orjson
 
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.schemas import compiled
 
 MOST_COLUMNS = 500
 _INT64 = 2**63
@@ -156,22 +157,7 @@ class Judges:
 
     def _make(self, uri: str) -> Judge:
         schema = self._schemas.load(uri)
-        return Judge(schema, self._validator(schema))
-
-    def _validator(self, schema: iglu.Schema) -> jsonschema_rs.Validator:
-        document = {key: value for key, value in schema.document.items() if key != "$id"}
-        if "iglucentral" in str(document.get("$schema")):
-            document["$schema"] = "http://json-schema.org/draft-04/schema#"  # what Iglu's own dialect is built on
-        try:
-            return jsonschema_rs.validator_for(document, retriever=self._retrieve)
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
-            pass
-        raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: not a valid schema, or a reference that leads nowhere")
-
-    def _retrieve(self, uri: str) -> Any:
-        if iglu.parse(uri) is None:
-            raise ValueError("nothing is fetched")
-        return self._schemas.load(uri).document
+        return Judge(schema, compiled(schema, self._schemas))
 
 
 def _rules(schema: iglu.Schema) -> Rules:

@@ -159,7 +159,8 @@ class TestSchemas:
     """References lead into the registry or nowhere."""
 
     @pytest.mark.parametrize("suffix", ["", ".json"])
-    @pytest.mark.parametrize("reference", ["iglu:com.example/part/jsonschema/1-0-0", "../../part/jsonschema/1-0-0"])
+    @pytest.mark.parametrize("reference", ["iglu:com.example/part/jsonschema/1-0-0", "../../part/jsonschema/1-0-0",
+                                           "../../part/jsonschema/1-0-0.json"])  # fmt: skip
     def test_references_between_schemas_resolve(self, reference: str, suffix: str, registry: Registry) -> None:
         meta = registry.flat(SPEC)
         registry.schema(RAW, {"properties": {"id": {"$ref": f"{reference}#/definitions/id"}}})
@@ -191,7 +192,24 @@ class TestSchemas:
         refused = can("transform", "run", "--meta", meta, stdin=LINE)
         assert (refused.returncode, b"its `self` block names another schema" in refused.stderr) == (4, True)
 
-    @pytest.mark.parametrize("document", ["[]", "{", '{"type": "no such type"}', '{"required": 5}'])
+    def test_a_reference_that_leads_nowhere_is_told_as_such(self, registry: Registry) -> None:
+        meta = registry.flat(SPEC)
+        registry.schema(RAW, {"properties": {"id": {"$ref": "#/definitions/none"}}})
+        done = can("transform", "run", "--meta", meta, stdin=LINE)
+        assert (done.returncode, b"a $ref leads nowhere" in done.stderr) == (4, True)
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_a_draft_is_known_by_either_of_its_names(self, scheme: str, registry: Registry) -> None:
+        meta = registry.flat(SPEC)
+        draft = f"{scheme}://json-schema.org/draft-04/schema#"
+        registry.schema(RAW, {"$schema": draft, "properties": {"n": {"minimum": 1, "exclusiveMinimum": True}}})
+        done = can("transform", "run", "--meta", meta, stdin=b'{"id":"a","n":2}\n{"id":"b","n":1}\n')
+        assert [row["id"] for row in rows(done.stdout)] == ["a"]
+        assert b"schema_" not in can("registry", "validate", "--registry", registry.root).stdout
+
+    @pytest.mark.parametrize(
+        "document", ['{"title": "a", "title": "b"}', "[]", "{", '{"type": "no such type"}', '{"required": 5}']
+    )
     def test_what_is_no_schema_is_refused(self, document: str, registry: Registry) -> None:
         meta = registry.flat(SPEC)
         registry.schema(RAW).write_text(document)

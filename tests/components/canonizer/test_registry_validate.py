@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,8 @@ def test_a_link_in_place_of_a_spec_is_found(tmp_path: Path) -> None:
     [
         ("[1]", "schema_invalid: not a JSON object"),
         ("{", "schema_invalid: not a JSON object"),
+        ('{"title": "a", "title": "b"}', "schema_invalid: a key stands twice in one object"),
+        ({"$ref": "#/none"}, "schema_ref: a $ref leads nowhere"),
         ({"type": "text"}, "schema_invalid: $.type: breaks `anyOf` of its draft"),
         ({"$schema": "https://example.org/none"}, "schema_invalid: its $schema names no draft"),
         ({"$ref": "iglu:org.canonical/none/jsonschema/1-0-0"}, "schema_ref: "),
@@ -191,7 +194,7 @@ def test_what_git_and_editors_leave_is_passed_over(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["Note", "raw-to-note", "raw.note"])
+@pytest.mark.parametrize("name", ["raw to note", "raw--note", "rückruf"])
 def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
     sound(tmp_path)
     Registry(tmp_path).flat("$", name=f"note/{name}")
@@ -199,7 +202,7 @@ def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
     assert found[0].startswith(f"note/{name}.meta.yaml: id: its place gives no name")
 
 
-@pytest.mark.parametrize("kind", ["fifo", "dangling", "loop"])
+@pytest.mark.parametrize("kind", ["fifo", "socket", "dangling", "loop"])
 @pytest.mark.parametrize("file", [META, META.replace(".meta.yaml", ".jsonata"), SCHEMA])
 def test_what_is_no_file_is_found(file: str, kind: str, tmp_path: Path) -> None:
     sound(tmp_path)
@@ -207,6 +210,8 @@ def test_what_is_no_file_is_found(file: str, kind: str, tmp_path: Path) -> None:
     path.unlink()
     if kind == "fifo":
         os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK)
     else:
         path.symlink_to(path if kind == "loop" else "nowhere")
     assert any("not a regular file" in line or "a link; a registry holds files" in line for line in findings(tmp_path))

@@ -282,9 +282,10 @@ def test_a_schema_that_is_not_valid_is_one_too(bench: Bench, document: Any) -> N
     assert "Traceback" not in ended.stderr
 
 
-def test_a_schema_may_refer_to_another_of_the_registry(bench: Bench) -> None:
+@pytest.mark.parametrize("reference", ["iglu:org.example/name/jsonschema/1-0-0", "../../name/jsonschema/1-0-0.json"])
+def test_a_schema_may_refer_to_another_of_the_registry(bench: Bench, reference: str) -> None:
     bench.schema("iglu:org.example/name/jsonschema/1-0-0", {"type": "string", "maxLength": 5})
-    properties = {"name": {"$ref": "iglu:org.example/name/jsonschema/1-0-0"}}
+    properties = {"name": {"$ref": reference}}
     bench.schema(CONTACT, {"properties": properties, "x-key": ["contact_id"]})
     bench.canonical("contact-20251101.jsonl", [contact(1, "short"), contact(2, "too long")])
     assert counts(bench.pull(), "inserted", "rejected") == [1, 1]

@@ -7,16 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft4Validator, Draft202012Validator
+from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
 from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.schemas import draft_of
 from lorchestra.components.canonizer.checks import Finding, attempt
 from lorchestra.components.canonizer.child import Bounded, Died
 from lorchestra.components.canonizer.schemas import Schemas
 
-_SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
 _ONE_PROPERTY = ("x-time", "x-title")
 _SEVERAL_PROPERTIES = ("x-key", "x-text", "x-volatile")
 
@@ -88,20 +88,14 @@ def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> It
 
 
 def _draft(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
-    judge = _validator(str(document.get("$schema", "")))
+    draft = draft_of(document)
+    unknown: Any = None
+    judge: Any = validator_for({"$schema": draft}, default=unknown) if draft else Draft202012Validator
     if judge is None:
         yield Finding(path, 0, "schema_invalid", "its $schema names no draft that is known")
         return
     for error in sorted(judge(judge.META_SCHEMA).iter_errors(document), key=lambda error: error.json_path):
         yield Finding(path, 0, "schema_invalid", f"{error.json_path}: breaks `{error.validator}` of its draft")
-
-
-def _validator(draft: str) -> Any:
-    """The class that judges schemas of a draft; the latest where none is named, None where it is not known."""
-    if not draft:
-        return Draft202012Validator
-    unknown: Any = None
-    return Draft4Validator if _SELF_DESCRIBING in draft else validator_for({"$schema": draft}, default=unknown)
 
 
 def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
     versioned = relative.name == registry.VERSIONED
     place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(registry.SUFFIX))
     if not is_transform(place.as_posix()):
-        yield Finding(parsed.path, 0, "id", "its place gives no name: folders and a file in a-z, 0-9 and _")
+        yield Finding(parsed.path, 0, "id", "its place gives no name: letters, digits, _, and single - and . in them")
     elif parsed.meta.id not in (None, place.as_posix()):
         yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
     if versioned and relative.parent.name != parsed.meta.version:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure
-from lorchestra.base.registry import homes
+from lorchestra.base.registry import home
 from lorchestra.components.canonizer import checks, transforms
 from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 
@@ -43,8 +43,7 @@ def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]
     from lorchestra.components.canonizer.checks import schemas as of_schemas
     from lorchestra.components.canonizer.checks import transforms as of_transforms
 
-    home = homes(registry)[0]
     for meta in metas:
-        yield from of_transforms.check(meta, home, root)
-    yield from of_transforms.orphans(home, metas)
+        yield from of_transforms.check(meta, home(registry), root)
+    yield from of_transforms.orphans(home(registry), metas)
     yield from of_schemas.check(schemas, root)

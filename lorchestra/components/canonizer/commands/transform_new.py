@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise Failure(Code.USAGE, "a new transform is named as email/gmail_labels", advice="Lower case, digits and _.")
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
-    targets = _targets(registry.homes(args.registry)[0], args)
+    targets = _targets(registry.home(args.registry), args)
     files.refuse_existing(targets)
     for path, content in targets.items():
         files.create(path, content)
