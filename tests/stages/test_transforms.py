@@ -103,7 +103,7 @@ def test_transforms_may_lie_in_a_directory_of_their_own(registry: Registry) -> N
     assert registry.version("1.0.0", below="transforms/") == registry.resolve("email/gmail@1.0.0").meta
 
 
-@pytest.mark.parametrize("name", ["../email/x", "email", "email/x@newest", "/etc/passwd", "Canary7f3a"])
+@pytest.mark.parametrize("name", ["../email/x", "email/", "email/x@newest", "/etc/passwd", "Canary 7f3a"])
 def test_a_name_that_leads_elsewhere_is_refused_unread(registry: Registry, name: str) -> None:
     failure = registry.refused(name)
     assert (failure.code, failure.exit) == (Code.USAGE, 2)

@@ -14,7 +14,7 @@ SECONDS = 5.0
 """CPU time for one record, and for compiling one transform. A clock on the wall would go on while a machine sleeps."""
 MEMORY = 1024 * 1024 * 1024
 """How much a process may take beyond what it holds when it is bound."""
-LEAST = 72 * 1024 * 1024
+LEAST = 64 * 1024 * 1024
 """How much a worker takes for code and everyday records. With less, what goes wrong would be blamed on the records."""
 
 
