@@ -25,6 +25,8 @@ from lorchestra.components.canonizer.rules import Rule
 Serve = Callable[[int, int], object]
 """The life of a child: it reads requests from one descriptor and writes replies to another."""
 
+_PIPE = 1024 * 1024
+"""Bytes that a pipe holds, so that neither side waits for the other in the midst of a chunk: what any user may ask for."""
 _NO_MEMORY = (MemoryError, SystemError)
 """What is raised where there is no more: native code that fails to make even the exception leaves a SystemError."""
 _ENDED_BY = {
@@ -55,6 +57,9 @@ class Child:
         request_end, self._requests = os.pipe()
         self.replies, reply_end = os.pipe()
         lifeline, held = os.pipe()
+        for pipe in (self._requests, self.replies):
+            with contextlib.suppress(OSError):  # it serves as it is
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         self._ends: tuple[int, ...] = self._requests, self.replies, held
         foreign = [end for child in (self, *others) for end in child._ends]
         self._pid = _forked((request_end, reply_end, lifeline, *self._ends))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import codecs
-import contextlib
 import re
 from email.utils import getaddresses
 from inspect import signature
@@ -43,9 +42,11 @@ def base64decode(data: Any = None, *_: Any) -> str | None:
 def base64_bytes(data: str) -> bytes:
     """The bytes that a base64 or base64url text stands for; what is not of either alphabet is passed over."""
     text = data.encode("ascii", "ignore").translate(_TO_STANDARD).rstrip(b"=")
-    if b"=" not in text:  # there the decoder would end
-        with contextlib.suppress(binascii.Error):
+    try:
+        if b"=" not in text:  # there the decoder would end
             return binascii.a2b_base64(text + b"==")
+    except binascii.Error:
+        pass
     letters = _NOT_BASE64.sub(b"", text)
     usable = letters[: len(letters) - (len(letters) % 4 == 1)]
     return binascii.a2b_base64(usable + b"==")
