@@ -26,7 +26,7 @@ Serve = Callable[[int, int], object]
 """The life of a child: it reads requests from one descriptor and writes replies to another."""
 
 _PIPE = 1024 * 1024
-"""Bytes that a pipe holds, so that neither side waits for the other in the midst of a chunk. More is not everybody's."""
+"""Bytes that a pipe holds, so that neither side waits for the other in the midst of a chunk. More may be refused."""
 _NO_MEMORY = (MemoryError, SystemError)
 """What is raised where there is no more: native code that fails to make even the exception leaves a SystemError."""
 _ENDED_BY = {
