@@ -16,6 +16,7 @@ from lorchestra.components.canonizer.frames import Check, Order
 from lorchestra.components.canonizer.preparing import Prepared, is_current, prepare
 
 _MOST_PREPARED = 64
+_KEPT = 8 * 1024 * 1024
 
 
 def serve(requests: int, replies: int) -> None:
@@ -23,6 +24,9 @@ def serve(requests: int, replies: int) -> None:
     bounds.isolate()
     # The engines' allocator would reserve a gigabyte at once, and no limit could tell what is used. In KiB.
     os.environ["MIMALLOC_ARENA_RESERVE"] = "65536"
+    # glibc takes the first large block that is given back for the measure of what to keep: else it would give memory
+    # back to the system after a record, and ask for it again at the next (mallopt(3), M_MMAP_THRESHOLD).
+    bytes(_KEPT)
     workshop = Workshop()
     while (request := frames.receive(requests)) is not None:
         frames.send(replies, *answered(functools.partial(workshop.answer, *request)))
