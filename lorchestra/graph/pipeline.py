@@ -144,7 +144,8 @@ class Pipeline:
         self._check_extraction()
         history.write(self.config.log_directory, self.run)
         if self._before:
-            quiet.note(Survey(self.config, self.survey.store), self.run, self._before)
+            after = Survey(self.config, self.survey.store, self.survey.shelf.raw)
+            quiet.note(after, self.run, self._before, len(self.survey.plan.targets))
         opening.found_good(self.survey)
         self.survey.store.dump()
 

@@ -14,16 +14,19 @@ from lorchestra.ledger.history import RunRecord
 DATA_STAGES = ("canonize", "index")
 
 
-def note(survey: Survey, run: RunRecord, before: str) -> None:
-    """Leave the note of each data stage that was part of a run; take both away where something failed or moved."""
-    sound = run.status == "SUCCESS" and survey.ahead == before
+def note(survey: Survey, run: RunRecord, before: str, targets: int) -> None:
+    """Leave the note of each data stage that was part of a run; take both away where something failed.
+
+    A run of some of the `targets`, as doit lets one choose them, says nothing of the others.
+    """
     for stage in DATA_STAGES:
-        if stage not in run.stages and not survey.store.note(stage):
+        ran = run.stages.get(stage)
+        if ran is None and not survey.store.note(stage):
             continue
-        if not sound or (stage == "index" and any(survey.index_reasons().values())):
+        if run.status != "SUCCESS" or (stage == "index" and any(survey.index_reasons().values())):
             survey.store.write_note(stage, None)
-        elif stage in run.stages:
-            done = run.stages[stage].built + run.stages[stage].up_to_date
+        elif ran and (stage == "index" or ran.built + ran.up_to_date == targets):
+            done = ran.built + ran.up_to_date
             survey.store.write_note(stage, [before, survey.made(stage), done, run.unmatched, run.unnamed])
 
 

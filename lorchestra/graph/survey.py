@@ -38,16 +38,18 @@ class Stale(NamedTuple):
 class Survey:
     """The files as they lie there when they are first looked at, and what follows from them."""
 
-    def __init__(self, config: Config, store: TaskStore) -> None:
+    def __init__(self, config: Config, store: TaskStore, raw: Listing | None = None) -> None:
+        """`raw` are the raw files, where they are to be taken as they lay there before."""
         self.config = config
         self.store = store
+        self._raw = raw
 
     @cached_property
     def shelf(self) -> Shelf:
         """The raw, canonical, rejects and lineage files."""
         canonical = self.config.canonize.output_dir
         return Shelf(
-            listing.read(self.config.extract.output_dir),
+            self._raw or listing.read(self.config.extract.output_dir),
             listing.read(canonical),
             listing.read(canonical / "rejects"),
             listing.read(canonical / "lineage"),

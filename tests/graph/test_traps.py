@@ -41,6 +41,15 @@ def test_a_target_edited_with_its_mtime_preserved_is_made_again(built: Project) 
     assert target.read_bytes() == content
 
 
+def test_a_run_of_one_file_says_nothing_of_the_others(built: Project) -> None:
+    for day in ("20251110", "20251111"):
+        raw = built.raw / f"gmail-messages-a-{day}.jsonl"
+        raw.write_bytes(raw.read_bytes() + lines(raw)[0].replace(b'"id":"', b'"id":"new-', 1))
+    assert built.ran("doit", "canonize:email-20251110") == {"canonize:email-20251110"}
+    assert built.ran("lorchestra", "run", "--stage", "canonize") == {"canonize:email-20251111"}
+    assert built.ran("lorchestra", "run", "--stage", "canonize") == set()
+
+
 def test_a_deleted_target_is_made_again(built: Project) -> None:
     before = built.canonical_bytes()
     (built.canonical / "email-20251111.jsonl").unlink()
