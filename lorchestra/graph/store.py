@@ -18,6 +18,7 @@ from lorchestra.base import private
 FILE = "tasks.json"
 _FORMAT = "lorchestra.tasks/2"
 _FORGOTTEN = "forgotten"
+_IGNORED = "ignore:"  # doit's own key
 _JUDGED_ELSEWHERE = ""
 _SEAL = b'{"sha256":"%s",'
 _SEALED = len(_SEAL % (b"0" * 64))
@@ -53,6 +54,8 @@ class TaskStore:
         """
         if dependency in _NOT_KEPT:
             return
+        if dependency == _IGNORED:
+            self._drop_note(task_id)
         row = self._rows.setdefault(task_id, {})
         if row.get(dependency) != value or _FORGOTTEN in row:
             row.pop(_FORGOTTEN, None)
@@ -66,6 +69,7 @@ class TaskStore:
     def remove(self, task_id: str) -> None:
         """Forget a task: it will run again even if its receipt says that it need not."""
         self._rows[task_id] = {_FORGOTTEN: True}
+        self._drop_note(task_id)
         self._changed = True
 
     def remove_all(self) -> None:
@@ -88,6 +92,10 @@ class TaskStore:
         if self._notes.get(name) != value:
             self._notes[name] = value
             self._changed = True
+
+    def _drop_note(self, task_id: str) -> None:
+        """No note may say that all of a stage is done after the user, or a failure, spoke of one of its tasks."""
+        self._notes.pop(task_id.partition(":")[0], None)
 
     def dump(self) -> None:
         """Write what changed."""

@@ -240,6 +240,15 @@ def test_forget_one_task(built: Project) -> None:
     assert not built.ran("doit", "canonize")
 
 
+@pytest.mark.parametrize(("command", "told"), [("forget", "forgotten, or failed last time"), ("ignore", "ignored; ")])
+def test_what_is_said_of_one_task_is_heard_where_nothing_else_is_to_do(built: Project, command: str, told: str) -> None:
+    run = ("lorchestra", "run", "--stage", "canonize")
+    assert "canonize:email" not in built.run(*run).stdout  # nothing is to do, and nothing was looked at one by one
+    built.run("doit", command, "canonize:email-20251110")
+    [line] = [line for line in built.run(*run).stdout.splitlines() if "canonize:email-20251110 " in line]
+    assert told in line
+
+
 def test_forget_all_after_the_cache_was_lost(built: Project) -> None:
     (built.logs / "tasks.json").unlink()
     assert not built.ran("doit", "canonize")
