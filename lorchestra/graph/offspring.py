@@ -122,9 +122,13 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     os._exit(Exit.INTERRUPTED)
 
 
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Where a signal was ignored by the system, Python would complain of one that came a moment before."""
+
+
 def _deafen() -> None:
     for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _pass_over)
 
 
 def _end_programs() -> None:

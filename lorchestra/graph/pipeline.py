@@ -34,6 +34,7 @@ class Pipeline:
         self.log = Log(self.config.log_directory, self.run.run_id, self.config.log_level)
         self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, verbose=verbose)
         self._before: str | None = None
+        self._targets = 0
         self._held = held
 
     @classmethod
@@ -128,6 +129,7 @@ class Pipeline:
             phi.require((), self.survey.shelf)
         self._before = self.survey.ahead  # before the registry is read: what is edited after that is found next time
         self.run.unmatched, self.run.unnamed = len(self.survey.plan.unmatched), self.survey.plan.unnamed
+        self._targets = len(self.survey.plan.targets)
         for name in self.survey.plan.unmatched:
             self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
 
@@ -145,7 +147,7 @@ class Pipeline:
         history.write(self.config.log_directory, self.run)
         if self._before:
             after = Survey(self.config, self.survey.store, self.survey.shelf.raw)
-            quiet.note(after, self.run, self._before, len(self.survey.plan.targets))
+            quiet.note(after, self.run, self._before, self._targets)
         opening.found_good(self.survey)
         self.survey.store.dump()
 
