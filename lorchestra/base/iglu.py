@@ -45,6 +45,11 @@ class SchemaKey(NamedTuple):
         """SchemaVer, as `1-0-0`."""
         return f"{self.model}-{self.revision}-{self.addition}"
 
+    @property
+    def self_block(self) -> dict[str, str]:
+        """What a self-describing schema says of itself under `self`."""
+        return {"vendor": self.vendor, "name": self.name, "format": self.format, "version": self.version}
+
     def __str__(self) -> str:
         return f"iglu:{self.vendor}/{self.name}/{self.format}/{self.version}"
 

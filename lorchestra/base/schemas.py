@@ -79,10 +79,8 @@ def _check_self(schema: Schema) -> None:
     block = schema.document.get("self")
     if block is None:
         return
-    key = schema.key
-    expected = {"vendor": key.vendor, "name": key.name, "format": key.format, "version": key.version}
-    if not isinstance(block, dict) or any(block.get(field) != value for field, value in expected.items()):
-        raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: its `self` block names another schema than {key}")
+    if not isinstance(block, dict) or any(block.get(field) != value for field, value in schema.key.self_block.items()):
+        raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: its `self` block names another schema than {schema.key}")
 
 
 def _rewritten(node: Any) -> Any:

@@ -21,12 +21,12 @@ def note(survey: Survey, run: RunRecord, before: str, targets: int) -> None:
     """
     for stage in DATA_STAGES:
         ran = run.stages.get(stage)
+        done = ran.built + ran.up_to_date if ran else 0
         if ran is None and not survey.store.note(stage):
             continue
         if run.status != "SUCCESS" or (stage == "index" and any(survey.index_reasons().values())):
             survey.store.write_note(stage, None)
-        elif ran and (stage == "index" or ran.built + ran.up_to_date == targets):
-            done = ran.built + ran.up_to_date
+        elif ran and (stage == "index" or done == targets):
             survey.store.write_note(stage, [before, survey.made(stage), done, run.unmatched, run.unnamed])
 
 

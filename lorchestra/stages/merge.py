@@ -5,6 +5,7 @@ Memory holds an index, one digest and one place a record, never the records.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -21,8 +22,6 @@ from lorchestra.base.jsonl import LONGEST_LINE
 
 KEYS = ("id", "contactid", "activityid", "new_sessionid", "responseId")
 """Where a source names no key, the first of these fields that a record has identifies it, else its whole line does."""
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class Merge:
@@ -116,7 +115,7 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, int, bytes, bool]]:
         line = raw.rstrip(b"\r\n")
         if len(line) > LONGEST_LINE:
             raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {LONGEST_LINE} bytes")
-        skipped = len(_BOM) if number == 1 and line.startswith(_BOM) else 0
+        skipped = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
         if line[skipped:].strip():
             yield number, offset + skipped, line[skipped:], raw.endswith(b"\n")
         offset += len(raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -13,7 +14,6 @@ from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.base.jsonl import LONGEST_LINE
 
 SIZE = 256 * 1024
-BOM = b"\xef\xbb\xbf"
 _LINE_ENDS_TO_TABS = bytes.maketrans(b"\r\n", b"\t\t")
 
 
@@ -118,7 +118,7 @@ def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk
 
 
 def _chunk(number: int, lines: bytes) -> Chunk:
-    return Chunk(number, lines.removeprefix(BOM) if number == 1 else lines)
+    return Chunk(number, lines.removeprefix(codecs.BOM_UTF8) if number == 1 else lines)
 
 
 def _read(descriptor: int, name: str) -> bytes:

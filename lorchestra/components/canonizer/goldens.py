@@ -8,6 +8,7 @@ is an object; or an array, where a record gives several or none.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.base.registry import SUFFIX, is_below, read_bytes
 from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.arguments import as_text
-from lorchestra.components.canonizer.chunks import BOM, Chunk, as_line
+from lorchestra.components.canonizer.chunks import Chunk, as_line
 from lorchestra.components.canonizer.differences import Difference, differences
 from lorchestra.components.canonizer.frames import Order
 from lorchestra.components.canonizer.pool import Pool
@@ -66,7 +67,8 @@ def apply(pool: Pool, document: bytes) -> Outcome:
 
     Raises Failure(NOT_JSONL) where it is not JSON.
     """
-    converted = next(result for _, result in pool.convert(iter([Chunk(1, as_line(document.removeprefix(BOM)))])))
+    line = as_line(document.removeprefix(codecs.BOM_UTF8))
+    converted = next(result for _, result in pool.convert(iter([Chunk(1, line)])))
     if converted.not_json is not None or not converted.records:
         raise Failure(Code.NOT_JSONL, "the document is not JSON")
     records = [orjson.loads(row) for row in converted.output.split(b"\n") if row]
@@ -98,7 +100,7 @@ def reason(reject: Reject) -> str:
 
 def _json(path: Path) -> Any:
     try:
-        return orjson.loads(read_bytes(path).removeprefix(BOM))
+        return orjson.loads(read_bytes(path).removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
         pass
     raise Failure(Code.NOT_JSONL, f"{path}: not JSON")

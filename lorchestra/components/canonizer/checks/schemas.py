@@ -81,8 +81,7 @@ def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> It
     if "self" in document and not isinstance(block, dict):
         yield Finding(path, 0, "schema_self", "must be an object")
     elif "self" in document:
-        expected = {"vendor": key.vendor, "name": key.name, "format": key.format, "version": key.version}
-        for field, value in expected.items():
+        for field, value in key.self_block.items():
             if block.get(field) != value:
                 yield Finding(path, 0, "schema_self", f"self.{field}: its place says {value}")
 

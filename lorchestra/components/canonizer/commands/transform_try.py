@@ -9,6 +9,7 @@ without a terminal to ask on it refuses, unless --yes is given.
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import stat
 import sys
@@ -23,7 +24,6 @@ from lorchestra.base import jsonl, registry
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer import goldens
 from lorchestra.components.canonizer.arguments import add_registry, count
-from lorchestra.components.canonizer.chunks import BOM
 from lorchestra.components.canonizer.pool import Pool
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -68,7 +68,7 @@ def _document(path: Path, number: int) -> bytes:
         raise Failure(Code.MISSING, f"{path}: no such file")
     with open(path, "rb") as file:
         if number == 1 and path.stat().st_size <= _LARGEST_DOCUMENT:
-            content = file.read().removeprefix(BOM)
+            content = file.read().removeprefix(codecs.BOM_UTF8)
             if _is_json(content):
                 return content
             file.seek(0)
