@@ -1,6 +1,6 @@
 """The pipeline of pipeline.yaml, as doit sees it: `doit`, `doit canonize`, `doit list`, `doit forget`."""
 
-from lorchestra.graph.pipeline import Pipeline
+from lorchestra.scheduler.tasks import Pipeline
 
 pipeline = Pipeline.load("pipeline.yaml")
 

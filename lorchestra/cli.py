@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     result = run.run(options.config, stages, verbose=options.verbose)
     if isinstance(result, int):
         return result
-    from lorchestra.graph.summary import summary
+    from lorchestra.history.summary import summary
 
     print(summary(result), end="")
     return 0

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.listing import Listing
+from lorchestra.storage import private
+from lorchestra.storage.listing import Listing
 
 _ACL = "system.posix_acl_access"
 _DEFAULT_ACL = "system.posix_acl_default"

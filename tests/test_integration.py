@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import BIN, PIPELINE, Project
+from tests.harness import BIN, PIPELINE, Project
 
 CANARY = "CANARYx7Q"
 

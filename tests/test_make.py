@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import ROOT
+from tests.harness import ROOT
 
 
 @pytest.fixture

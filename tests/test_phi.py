@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from lorchestra import phi
-from lorchestra.base import listing
 from lorchestra.base.errors import Code, Exit, Failure
-from tests.project import Project
+from lorchestra.storage import listing
+from tests.harness import Project
 
 NOBODY = 65534
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")

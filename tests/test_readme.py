@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lorchestra import config
-from tests.project import BIN, ROOT
+from lorchestra.planning import config
+from tests.harness import BIN, ROOT
 
 README = ROOT / "README.md"
 TRANSCRIPT = re.compile(r"<!-- transcript: (\w+) -->\n```console\n\$ (.+)\n((?:.*\n)*?)```\n")

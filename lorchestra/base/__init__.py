@@ -1,1 +1,1 @@
-"""Used by all, using none: errors, private files, names, logs, strict readers."""
+"""Used by all other packages; uses none of them."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.graph import cleaning, opening
-from lorchestra.graph.survey import Survey
+from lorchestra.planning import cleaning, preflight
+from lorchestra.planning.snapshot import Snapshot
 from lorchestra.stages import index
 
 
@@ -27,12 +27,12 @@ _WARNINGS = {
 }
 
 
-def find(survey: Survey, stages: Sequence[str], *, stale: bool) -> Cleaning:
+def find(snapshot: Snapshot, stages: Sequence[str], *, stale: bool) -> Cleaning:
     """What `clean` would remove."""
-    config = survey.config
+    config = snapshot.config
     if stale:
-        paths = [path for found in survey.stale for path in cleaning.files_of(config, found.name)]
-        types = dict.fromkeys(found.type for found in survey.stale)
+        paths = [path for found in snapshot.stale for path in cleaning.files_of(config, found.name)]
+        types = dict.fromkeys(found.type for found in snapshot.stale)
         return Cleaning(tuple(paths), ("Their records are retired in the store, not deleted.",), tuple(types))
     paths = []
     if "extract" in stages:
@@ -46,11 +46,11 @@ def find(survey: Survey, stages: Sequence[str], *, stale: bool) -> Cleaning:
 
 def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes: bool) -> tuple[Cleaning, bool]:
     """Find and, after a yes, remove; return what was found and whether it is gone. Raises Failure."""
-    survey = opening.survey(path)
+    snapshot = preflight.snapshot(path)
     if dry_run:
-        return find(survey, stages, stale=stale), False
-    opening.lock(survey)
-    found = find(survey, stages, stale=stale)
+        return find(snapshot, stages, stale=stale), False
+    preflight.lock(snapshot)
+    found = find(snapshot, stages, stale=stale)
     if not found.paths:
         return found, False
     question = f"{' '.join(found.warnings)} Remove {len(found.paths):,} files and directories?"
@@ -58,5 +58,5 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
         return found, False
     cleaning.remove(found.paths)
     for type_ in found.types:
-        index.index(type_, index.projector(survey.config), prune=True)
+        index.index(type_, index.projector(snapshot.config), prune=True)
     return found, True

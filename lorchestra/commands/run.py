@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from lorchestra import phi
 from lorchestra.base.errors import Exit
-from lorchestra.graph import opening, quiet
-from lorchestra.graph.survey import Survey
-from lorchestra.ledger import history
-from lorchestra.ledger.history import RunRecord
+from lorchestra.history import runs
+from lorchestra.history.runs import RunRecord
+from lorchestra.planning import noop, preflight
+from lorchestra.planning.snapshot import Snapshot
 
 
 class Step(NamedTuple):
@@ -29,44 +29,44 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     Raises Failure where nothing could begin.
     """
     gc.set_threshold(1_000_000)  # tens of thousands of small objects are about to be made, and none of them is garbage
-    survey = opening.survey(path)
-    held = opening.lock(survey)
+    snapshot = preflight.snapshot(path)
+    held = preflight.lock(snapshot)
     if "extract" not in stages:
-        record = opening.new_run(survey.config)
-        if quiet.holds(survey, stages, record):
-            history.write(survey.config.log_directory, record)
+        record = preflight.new_run(snapshot.config)
+        if noop.holds(snapshot, stages, record):
+            runs.write(snapshot.config.log_directory, record)
             return record
     # doit is imported only where there is something to do: it takes longer to start than the no-op as a whole.
-    from lorchestra.graph.execute import execute
-    from lorchestra.graph.pipeline import Pipeline
+    from lorchestra.scheduler.execute import execute
+    from lorchestra.scheduler.tasks import Pipeline
 
-    return execute(Pipeline(survey, held=held, verbose=verbose), stages)
+    return execute(Pipeline(snapshot, held=held, verbose=verbose), stages)
 
 
 def preview(path: Path, stages: Sequence[str]) -> list[Step]:
     """What a run of these stages would do, changing nothing. Raises Failure where it could not begin."""
-    survey = opening.survey(path)
-    phi.require(survey.config.phi_directories, survey.shelf, make=False)
-    return list(_steps(survey, stages))
+    snapshot = preflight.snapshot(path)
+    phi.require(snapshot.config.phi_directories, snapshot.canonical_files, make=False)
+    return list(_steps(snapshot, stages))
 
 
-def _steps(survey: Survey, stages: Sequence[str]) -> Iterator[Step]:
-    from lorchestra.stages import extract  # a run that has nothing to do needs it not
+def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
+    from lorchestra.stages.extract import extraction  # a run that has nothing to do needs it not
 
     if "extract" in stages:
-        for source in extract.every(survey.config.extract.sources):
+        for source in extraction.every(snapshot.config.extract.sources):
             yield Step(f"extract:{source.name}", "RUN", "a source is asked in every run")
     moving: set[str] = set()
     if "canonize" in stages or "index" in stages:
-        for target in survey.plan.targets:
-            reasons = survey.verdict(target).reasons
+        for target in snapshot.plan.targets:
+            reasons = snapshot.verdict(target).reasons
             if reasons:
                 moving.add(target.type)
             yield _step(
                 f"canonize:{target.name}", "; ".join(reasons), "extract" in stages, "its sources are asked first"
             )
     if "index" in stages:
-        types = survey.index_reasons()
+        types = snapshot.index_reasons()
         for type_ in sorted({*types, *moving}):
             maybe = "canonical files will be made" if type_ in moving else "its sources are asked first"
             yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or "extract" in stages, maybe)

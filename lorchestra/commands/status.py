@@ -10,40 +10,40 @@ from typing import Any
 
 from lorchestra import phi
 from lorchestra.base.errors import Failure
-from lorchestra.base.logs import timestamp
-from lorchestra.config import Source
-from lorchestra.graph import opening
-from lorchestra.graph.survey import VALUES, Survey
-from lorchestra.ledger import history
-from lorchestra.ledger.history import RECORDS
-from lorchestra.stages import extract
+from lorchestra.history import runs
+from lorchestra.history.log import timestamp
+from lorchestra.history.runs import RECORDS
+from lorchestra.planning import preflight
+from lorchestra.planning.config import Source
+from lorchestra.planning.snapshot import VALUES, Snapshot
+from lorchestra.stages.extract import extraction
 
 _LISTED = 10
 
 
 def status(path: Path) -> dict[str, Any]:
     """The pipeline's state as data, ready for JSON. Changes nothing. Raises Failure where nothing can be told."""
-    survey = opening.survey(path)
-    config = survey.config
-    state = history.read(config.log_directory)
-    verdicts = [(target, survey.verdict(target).reasons) for target in survey.plan.targets]
+    snapshot = preflight.snapshot(path)
+    config = snapshot.config
+    state = runs.read(config.log_directory)
+    verdicts = [(target, snapshot.verdict(target).reasons) for target in snapshot.plan.targets]
     return {
         "pipeline": config.name,
         "config": str(config.path),
         "last_run": {key: state[key] for key in ("last_run", "status", "duration_seconds") if key in state},
-        "phi": _phi(survey),
-        "sources": {name: told for source in config.extract.sources for name, told in _sources(survey, source)},
-        "raw_files": sum(len(target.inputs) for target in survey.plan.targets),
+        "phi": _phi(snapshot),
+        "sources": {name: told for source in config.extract.sources for name, told in _sources(snapshot, source)},
+        "raw_files": sum(len(target.inputs) for target in snapshot.plan.targets),
         "canonical": {
             "files": len(verdicts),
             "up_to_date": sum(not reasons for _, reasons in verdicts),
             "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
         },
-        "index": {type_: reason or "up to date" for type_, reason in sorted(survey.index_reasons().items())},
+        "index": {type_: reason or "up to date" for type_, reason in sorted(snapshot.index_reasons().items())},
         "failures": {task: code for name in RECORDS for task, code in _stage(state, name).get("failures", {}).items()},
-        "stale": [stale.name for stale in survey.stale],
-        "unmatched": list(survey.plan.unmatched),
-        "unnamed": survey.plan.unnamed,
+        "stale": [stale.name for stale in snapshot.stale],
+        "unmatched": list(snapshot.plan.unmatched),
+        "unnamed": snapshot.plan.unnamed,
     }
 
 
@@ -52,25 +52,25 @@ def told(state: dict[str, Any]) -> str:
     return "\n".join(_lines(state)) + "\n"
 
 
-def _phi(survey: Survey) -> str:
+def _phi(snapshot: Snapshot) -> str:
     try:
-        phi.require(survey.config.phi_directories, survey.shelf, make=False)
+        phi.require(snapshot.config.phi_directories, snapshot.canonical_files, make=False)
     except Failure as failure:
         return failure.what
     return "private"
 
 
-def _sources(survey: Survey, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
+def _sources(snapshot: Snapshot, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     """What is known of a source, or of each that its entry stands for."""
     try:
-        singles = extract.expand(source)
+        singles = extraction.expand(source)
     except Failure as failure:
         yield source.name, {"failure": failure.what}
         return
     for single in singles:
-        values = survey.store.get(f"extract:{single.name}", VALUES) or {}
+        values = snapshot.store.get(f"extract:{single.name}", VALUES) or {}
         known = {key: values[key] for key in ("last_success", "records", "new_records") if key in values}
-        moved = extract.bookmark(single, survey.config.work_directory)
+        moved = extraction.bookmark(single, snapshot.config.work_directory)
         yield single.name, known | ({"bookmark": timestamp(moved)} if moved else {})
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra import config as configuration
 from lorchestra import phi
 from lorchestra.base.errors import Code, Failure
-from lorchestra.config import Config
-from lorchestra.graph.store import FILE, TaskStore
-from lorchestra.graph.survey import Survey
+from lorchestra.planning import config as configuration
+from lorchestra.planning.config import Config
+from lorchestra.planning.snapshot import Snapshot
+from lorchestra.planning.task_store import FILE, TaskStore
 from lorchestra.process import programs
-from lorchestra.stages import extract
+from lorchestra.stages.extract import extraction
 
 
 class Check(NamedTuple):
@@ -26,15 +26,15 @@ class Check(NamedTuple):
 def validate(path: Path) -> list[Check]:
     """Check all but the records themselves. Raises ConfigFailure where the configuration is not one."""
     config = configuration.load(path)
-    survey = Survey(config, TaskStore(str(config.log_directory / FILE)))
+    snapshot = Snapshot(config, TaskStore(str(config.log_directory / FILE)))
     checks: dict[str, Callable[[], object]] = {
         "configuration": lambda: phi.trust(path),
-        "PHI directories": lambda: phi.require(config.phi_directories, survey.shelf, make=False),
+        "PHI directories": lambda: phi.require(config.phi_directories, snapshot.canonical_files, make=False),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),
         "sources": lambda: _sources(config),
-        "transforms": lambda: survey.rules,
-        "mappings": lambda: survey.plan,
+        "transforms": lambda: snapshot.rules,
+        "mappings": lambda: snapshot.plan,
         "registry": lambda: _registry(config),
     }
     return [Check(name, _failure(check)) for name, check in checks.items()]
@@ -49,7 +49,7 @@ def _failure(check: Callable[[], object]) -> Failure | None:
 
 
 def _sources(config: Config) -> None:
-    for source in extract.every(config.extract.sources):
+    for source in extraction.every(config.extract.sources):
         if source.type == "command":
             programs.find(source.settings["command"][0])
 

@@ -1,1 +1,1 @@
-"""Programs that do the work; they know no pipeline and not each other."""
+"""The programs that do the work. They know neither the pipeline nor each other."""

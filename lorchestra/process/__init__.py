@@ -1,1 +1,1 @@
-"""The only room that starts programs."""
+"""The only package that starts programs."""

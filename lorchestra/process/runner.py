@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
+from lorchestra.storage import private
 
 GRACE_SECONDS = 10.0
 """How long a program may take to end after SIGTERM."""

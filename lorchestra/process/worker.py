@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.storage import private
 
 _LONGEST_RESULT = 1 << 20
 _workers: dict[tuple[int, tuple[str, ...]], Worker] = {}

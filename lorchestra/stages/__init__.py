@@ -1,1 +1,1 @@
-"""The three stages: the command to run, the checks before and after it."""
+"""The three stages: the command to run, and the checks before and after it."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.config import Retry
+from lorchestra.executors import filter
+from lorchestra.planning.config import Retry
 from lorchestra.process import programs, worker
 from lorchestra.process.retry import retry
 from lorchestra.process.runner import environment
-from lorchestra.stages import filters
+from lorchestra.storage import private
 
 COUNTS = ("records_in", "records_out", "rejected", "dropped")
 
@@ -54,8 +54,8 @@ def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float],
 
 def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Outcome:
     try:
-        if filters.is_filter(how.command):
-            return Outcome(filters.canonize(job, how.command, how.work_directory, how.timeout_seconds))
+        if filter.is_filter(how.command):
+            return Outcome(filter.canonize(job, how.command, how.work_directory, how.timeout_seconds))
         answer = _worker(how).call(job, how.timeout_seconds)
     except Failure as failure:
         return Outcome({}, failure.code, failure.what)

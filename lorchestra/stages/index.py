@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -10,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base import names, private
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.listing import Listing
-from lorchestra.config import Config, Retry
+from lorchestra.planning import store_contents
+from lorchestra.planning.config import Config, Retry
 from lorchestra.process import programs, runner
 from lorchestra.process.retry import retry
+from lorchestra.storage import private
 
 COUNTS = (
     "files", "files_unchanged", "records_in", "inserted", "duplicates", "revised",
@@ -70,34 +69,7 @@ def index(
     if outcome.code is not None:
         raise Failure(outcome.code, outcome.what)
     counts = {name: int(outcome.report.get(name, 0)) for name in COUNTS}
-    return counts | {"objects": int(_registry(how.store, type_).get("objects", 0))}
-
-
-def held(store: Path, type_: str) -> str | None:
-    """The digest of the files whose content the store says it holds, None where it holds none or says nothing."""
-    value = _registry(store, type_).get("holds")
-    return value if isinstance(value, str) else None
-
-
-def wanted(canonical: Listing) -> dict[str, str]:
-    """What `held` would say, by type, if the store held the canonical files as they lie there (docs/contracts.md)."""
-    by_type: dict[str, list[str]] = {}
-    for name, status in sorted(canonical.files.items()):
-        parsed = names.parse_canonical(name)
-        if parsed:
-            by_type.setdefault(parsed.stem, []).append(
-                f"{name} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n"
-            )
-    return {type_: hashlib.sha256("".join(lines).encode()).hexdigest() for type_, lines in by_type.items()}
-
-
-def _registry(store: Path, type_: str) -> dict[str, Any]:
-    """What the store says of a type (docs/contracts.md); empty where it says nothing."""
-    try:
-        registry = json.loads((store / "registry" / f"{type_}.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return registry if isinstance(registry, dict) else {}
+    return counts | {"objects": int(store_contents.summary(how.store, type_).get("objects", 0))}
 
 
 def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:

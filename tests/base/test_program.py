@@ -82,9 +82,9 @@ def test_the_text_of_an_unexpected_exception_is_never_told(body: str) -> None:
 
 
 def test_the_place_of_an_unexpected_exception_is_told() -> None:
-    status, _, err = ran("from lorchestra.base import jsonl; jsonl.count(None)")
+    status, _, err = ran("from lorchestra.records import jsonl; jsonl.count(None)")
     assert status == 1
-    assert "unexpected TypeError at lorchestra/base/jsonl.py:" in err
+    assert "unexpected TypeError at lorchestra/records/jsonl.py:" in err
 
 
 def test_without_a_frame_of_ours_the_innermost_is_told() -> None:

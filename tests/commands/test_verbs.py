@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import BIN, Project, lines
+from tests.harness import BIN, Project, lines
 
 
 def test_status_before_anything_ran(project: Project) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.meltano.project import Project
-from tests.stages.house import House, open_house
+from tests.stages.harness import House, open_house
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ROOT / "requirements" / "meltano.txt"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code
 from tests.meltano.project import ACCOUNTS, Project
-from tests.stages.house import House
+from tests.stages.harness import House
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lorchestra.config import Retry, Source
-from lorchestra.stages.extract import SourceResult
-from tests.stages.house import House
+from lorchestra.planning.config import Retry, Source
+from lorchestra.stages.extract.result import SourceResult
+from tests.stages.harness import House
 
 PLUGINS = Path(__file__).parent / "plugins"
 ACCOUNTS = ("gmail-messages-acct1", "gmail-messages-acct2")
@@ -67,9 +67,9 @@ RUN = """
 import json, sys
 from pathlib import Path
 from lorchestra.base import program
-from lorchestra.base.logs import Log
-from lorchestra.config import Retry, Source
-from lorchestra.stages.extract import extract
+from lorchestra.history.log import Log
+from lorchestra.planning.config import Retry, Source
+from lorchestra.stages.extract.extraction import extract
 root, name, settings = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 def body():
     result = extract(Source(name, "meltano", settings), raw_dir=root / "phi/raw", work_dir=root / "phi/.work",

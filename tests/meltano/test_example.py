@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from lorchestra.base.errors import Code
-from lorchestra.config import Retry, Source
-from lorchestra.stages.extract import SourceResult
+from lorchestra.planning.config import Retry, Source
+from lorchestra.stages.extract.result import SourceResult
 from tests.meltano.conftest import ROOT
-from tests.stages.house import House
+from tests.stages.harness import House
 
 pytestmark = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: make test-meltano")
 

@@ -15,10 +15,10 @@ import pytest
 
 from lorchestra.base.errors import Code
 from lorchestra.process import runner
-from lorchestra.process.claim import claim
-from lorchestra.stages.extract import bookmark, expand
+from lorchestra.process.source_lock import hold_source
+from lorchestra.stages.extract.extraction import bookmark, expand
 from tests.meltano.project import ACCOUNTS, TOKEN, Project
-from tests.stages.house import RAW
+from tests.stages.harness import RAW
 
 long = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: make test-meltano")
 
@@ -132,7 +132,7 @@ def test_a_machine_that_goes_down_takes_no_record_with_it(project: Project, monk
         time.sleep(0.05)
     killed.kill()
     killed.wait()
-    with claim(project.house.work / "locks" / f"{ACCOUNTS[0]}.lock"):
+    with hold_source(project.house.work / "locks" / f"{ACCOUNTS[0]}.lock"):
         for lost in project.house.staged():
             shutil.rmtree(lost)
         (own / "running").write_text("another boot")

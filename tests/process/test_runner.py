@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.process import runner
+from lorchestra.storage import private
 
 ENV = {"PATH": os.environ["PATH"]}
 

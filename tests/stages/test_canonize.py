@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, lines
+from tests.harness import Project, lines
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.project import Project, lines
+from tests.harness import Project, lines
 
 
 def test_the_store_is_laid_out_as_the_architecture_says(built: Project) -> None:

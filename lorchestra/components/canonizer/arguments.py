@@ -39,7 +39,7 @@ def meta_path(arguments: argparse.Namespace) -> Path:
     if arguments.meta is not None:
         path: Path = arguments.meta
         return path
-    from lorchestra.base import registry
+    from lorchestra.records import registry
 
     return registry.locate(arguments.registry, arguments.id)
 
@@ -48,7 +48,7 @@ def schemas_of(where: Path, named: Path | None) -> Path:
     """The schemas that `--schemas` names; else those of a registry: below it, below its transforms, or beside it."""
     if named is not None:
         return named
-    from lorchestra.base import registry
+    from lorchestra.records import registry
 
     places = [directory / "schemas" for directory in (where, registry.home(where), where.parent)]
     return next((place for place in places if place.is_dir()), places[0])

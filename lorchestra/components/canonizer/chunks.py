@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure, from_os_error, visible
-from lorchestra.base.jsonl import LONGEST_LINE
+from lorchestra.records.jsonl import LONGEST_LINE
 
 SIZE = 256 * 1024
 _LINE_ENDS_TO_TABS = bytes.maketrans(b"\r\n", b"\t\t")

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.canonizer.lineage import Digest
+from lorchestra.storage import private
 
 
 class Draft:

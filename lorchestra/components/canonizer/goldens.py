@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.registry import SUFFIX, is_below, read_bytes
 from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.arguments import as_text
 from lorchestra.components.canonizer.chunks import Chunk, as_line
@@ -24,6 +23,7 @@ from lorchestra.components.canonizer.differences import Difference, differences
 from lorchestra.components.canonizer.frames import Order
 from lorchestra.components.canonizer.pool import Pool
 from lorchestra.components.canonizer.rules import Reject
+from lorchestra.records.registry import SUFFIX, is_below, read_bytes
 
 _EXPECTED_KEYS = ("expect", "output", "expected")
 _EXPECTED_SUFFIXES = (".output.json", ".expected.json", ".expect.json")

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lorchestra.base import iglu, strictyaml
+from lorchestra.base import yaml_document
 from lorchestra.base.errors import ConfigFailure, Finding
-from lorchestra.base.registry import FROM_SCHEMA, TO_SCHEMA, is_below, named
+from lorchestra.records import iglu
+from lorchestra.records.registry import FROM_SCHEMA, TO_SCHEMA, is_below, named
 
 ENGINES = {"jsonata": "jsonatapy", "jsonatapy": "jsonatapy", "jlens": "jlens"}
 """What `engine:` may say, and which engine that is. `jsonata` names the language: the default engine runs it."""
@@ -44,7 +45,7 @@ def parse(content: bytes, name: str) -> Metadata:
     """Read a metadata file. Raises ConfigFailure naming every fault with its line and column."""
     if len(content) > _LARGEST:
         raise ConfigFailure(name, [Finding(1, 1, f"larger than {_LARGEST} bytes")])
-    document = strictyaml.load(content, name)
+    document = yaml_document.load(content, name)
     if not isinstance(document.value, dict):
         raise ConfigFailure(name, [Finding(1, 1, "metadata is a mapping of keys to values")])
     reader = _Reader(document)
@@ -110,11 +111,11 @@ def in_range(version: str, wanted: str) -> bool:
 class _Reader:
     """Takes values out of a document and collects what is wrong with them."""
 
-    def __init__(self, document: strictyaml.Document) -> None:
+    def __init__(self, document: yaml_document.Document) -> None:
         self.document = document
         self.findings: list[Finding] = []
 
-    def find(self, path: strictyaml.Path, wanted: str) -> None:
+    def find(self, path: yaml_document.Path, wanted: str) -> None:
         line, column = self.document.place(path)
         self.findings.append(Finding(line, column, f"{'.'.join(map(str, path))}: must be {wanted}"))
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import engines, functions, transforms
 from lorchestra.components.canonizer.converter import Converter
 from lorchestra.components.canonizer.engines import Engine, Evaluate, SyntaxFault
 from lorchestra.components.canonizer.frames import Check, Order
 from lorchestra.components.canonizer.schemas import Schemas
 from lorchestra.components.canonizer.transforms import Transform
+from lorchestra.records import iglu
+from lorchestra.records.registry import read_bytes
 
 
 class Prepared(NamedTuple):

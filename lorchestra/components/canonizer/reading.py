@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base.jsonl import has_duplicate_key
 from lorchestra.components.canonizer.rules import NotJson, Rejected, Rule, Stage
+from lorchestra.records.jsonl import has_duplicate_key
 
 DEEPEST = 100
 LARGEST_EXACT = 2**53

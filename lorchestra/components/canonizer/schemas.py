@@ -7,10 +7,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from lorchestra.base import iglu
-from lorchestra.base.iglu import Schema, SchemaKey, SchemaRegistry
-from lorchestra.base.schemas import compiled
 from lorchestra.components.canonizer.rules import Rejected, Rule, Stage
+from lorchestra.records import iglu
+from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry
+from lorchestra.records.schemas import compiled
 
 _NOWHERE = SchemaKey("local", "schema", "jsonschema", 1, 0, 0)
 

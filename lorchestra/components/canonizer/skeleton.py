@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lorchestra.base.iglu import Schema
 from lorchestra.components.canonizer import examples
+from lorchestra.records.iglu import Schema
 
 CASE = "example"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

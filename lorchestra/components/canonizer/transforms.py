@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure, visible
-from lorchestra.base.registry import SUFFIX, VERSIONED, home, read_bytes, spec_of
 from lorchestra.components.canonizer import metadata
 from lorchestra.components.canonizer.metadata import Metadata
+from lorchestra.records.registry import SUFFIX, VERSIONED, home, read_bytes, spec_of
 
 
 class Transform(NamedTuple):

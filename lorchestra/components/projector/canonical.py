@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lorchestra.base import iglu, jsonl, names
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector import identity, reading
 from lorchestra.components.projector.reading import Fault, Judge, Judges, Reading
+from lorchestra.records import iglu, jsonl, names
 
 _BLOCK = 1024 * 1024
 _TOO_DEEP = Fault("too_deep", "/")

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base import names, strictyaml
+from lorchestra.base import yaml_document
 from lorchestra.base.errors import ConfigFailure, Finding, from_os_error
+from lorchestra.records import names
 
 ON_CHANGE = ("revise", "skip")
 _KEYS = ("store", "schemas", "on_change", "full_text")
@@ -44,7 +45,7 @@ def load(path: Path) -> Config:
         failure = from_os_error(error, path)
     if failure:
         raise failure
-    document = strictyaml.load(content, str(path))
+    document = yaml_document.load(content, str(path))
     said = {} if document.value is None else document.value
     faults = list(_faults(said))
     if faults:

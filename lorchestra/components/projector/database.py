@@ -14,10 +14,10 @@ from typing import Any
 
 import apsw
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import migrations
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 _APPLICATION_ID = 0x6C6F7263  # "lorc"
 _NO_STORE = "Check --store, or run: vector-projector pull"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import apsw
 
-from lorchestra.base import private
 from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 
 class Journal:

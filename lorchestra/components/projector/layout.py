@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import names
+from lorchestra.records import names
 
 ID_BYTES = 16
 _SUFFIX = re.compile(r"([0-9A-F]{32})(?:\.r([2-9]|[1-9][0-9]{1,8}))?\.json")

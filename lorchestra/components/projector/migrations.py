@@ -11,9 +11,9 @@ from importlib import resources
 
 import apsw
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 
 @cache

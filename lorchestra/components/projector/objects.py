@@ -6,10 +6,10 @@ import contextlib
 import ctypes
 import os
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector import envelope
 from lorchestra.components.projector.layout import ObjectName, Store
+from lorchestra.storage import private
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 

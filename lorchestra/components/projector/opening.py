@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import apsw
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import database, journal, purge, registry
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 
 class Opened(NamedTuple):

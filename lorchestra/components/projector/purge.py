@@ -19,7 +19,6 @@ from typing import Any
 import apsw
 import orjson
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import (
     database,
@@ -36,6 +35,7 @@ from lorchestra.components.projector import (
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 from lorchestra.components.projector.reading import Rules
+from lorchestra.storage import private
 
 
 def subject(store: Store, key: str, wanted: str) -> set[bytes]:

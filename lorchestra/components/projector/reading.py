@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import orjson
 
-from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.schemas import compiled
+from lorchestra.records import iglu
+from lorchestra.records.schemas import compiled
 
 MOST_COLUMNS = 500
 _INT64 = 2**63

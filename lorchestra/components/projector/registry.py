@@ -13,10 +13,10 @@ from typing import Any
 import apsw
 import orjson
 
-from lorchestra.base import private
 from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.rows import CURRENT, FORMER, RETIRED
+from lorchestra.storage import private
 
 MOST_IDS = 10_000
 _STATE = "registries"

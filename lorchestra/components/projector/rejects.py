@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from lorchestra.base import private
 from lorchestra.components.projector.canonical import Reject, Source
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 _RECORD = b',"record":'
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import apsw
 
-from lorchestra.base import iglu, names, private
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector import canonical, database, envelope, layout, objects, reading, scan, writing
 from lorchestra.components.projector.config import Config
@@ -23,6 +22,8 @@ from lorchestra.components.projector.layout import ObjectName, Store
 from lorchestra.components.projector.reading import MOST_COLUMNS, Judges, Reading
 from lorchestra.components.projector.rows import Row, Tables
 from lorchestra.components.projector.settle import settle
+from lorchestra.records import iglu, names
+from lorchestra.storage import private
 
 _CHUNK = 5_000
 _SURVEY = """CREATE TEMP TABLE survey (

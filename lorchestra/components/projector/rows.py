@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
-from lorchestra.base import names
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import database, layout
 from lorchestra.components.projector.canonical import Record
 from lorchestra.components.projector.reading import Reading, is_lazy
+from lorchestra.records import names
 
 CURRENT, FORMER, RETIRED = 0, 1, 2
 

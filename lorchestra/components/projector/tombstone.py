@@ -5,8 +5,8 @@ A tombstone is a file beside the object's place, so that it survives the loss of
 
 from __future__ import annotations
 
-from lorchestra.base import private
 from lorchestra.components.projector.layout import Store
+from lorchestra.storage import private
 
 FORMAT = "lorchestra.tombstone/1"
 

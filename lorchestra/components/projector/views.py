@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
-from lorchestra.base import names
 from lorchestra.components.projector import database, layout, objects
 from lorchestra.components.projector.layout import ObjectName, Store
 from lorchestra.components.projector.reading import column as as_column
+from lorchestra.records import names
 
 _STATE = "CASE object.state WHEN 0 THEN 'current' WHEN 1 THEN 'former' ELSE 'retired' END"
 _TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', object.time / 1000, 'unixepoch')"

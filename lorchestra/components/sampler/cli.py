@@ -13,10 +13,12 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base import names, private, program
+from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.sampler import dataverse, exchange, forms, gmail, spoil
 from lorchestra.components.sampler.draw import Draw
+from lorchestra.records import names
+from lorchestra.storage import private
 
 KINDS: dict[str, Callable[[Draw, int], dict[str, Any]]] = {
     "gmail-messages": gmail.message,

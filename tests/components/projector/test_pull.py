@@ -419,10 +419,10 @@ def test_what_is_nested_too_deeply_is_set_aside(bench: Bench) -> None:
 
 def test_a_file_that_grows_while_it_is_read_is_tried_later(bench: Bench) -> None:
     """The reader compares what it read with how the file looked at first."""
-    from lorchestra.base import iglu
     from lorchestra.base.errors import Code, Failure
     from lorchestra.components.projector import canonical
     from lorchestra.components.projector.reading import Judges
+    from lorchestra.records import iglu
 
     path = bench.canonical("email-20251101.jsonl", [email(1), email(2)])
     lines = canonical.read(canonical.source(path), Judges(iglu.SchemaRegistry(bench.schemas)))

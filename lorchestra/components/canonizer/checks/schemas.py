@@ -10,12 +10,12 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
-from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.schemas import draft_of
 from lorchestra.components.canonizer.checks import Finding, attempt
 from lorchestra.components.canonizer.child import Bounded, Died
 from lorchestra.components.canonizer.schemas import Schemas
+from lorchestra.records import iglu
+from lorchestra.records.schemas import draft_of
 
 _ONE_PROPERTY = ("x-time", "x-title")
 _SEVERAL_PROPERTIES = ("x-key", "x-text", "x-volatile")

@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import registry, strictyaml
+from lorchestra.base import yaml_document
 from lorchestra.base.errors import Code, ConfigFailure, Failure
-from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import goldens, metadata, transforms
 from lorchestra.components.canonizer.checks import Finding, attempt
 from lorchestra.components.canonizer.pool import Pool
+from lorchestra.records import registry
+from lorchestra.records.names import is_transform
 
 _RULES = {
     Code.TRANSFORM_TAMPERED: "checksum",
@@ -25,7 +26,7 @@ _RULES = {
 
 class _Parsed(NamedTuple):
     path: Path
-    document: strictyaml.Document
+    document: yaml_document.Document
     meta: metadata.Metadata
 
     def at(self, key: tuple[str, ...], rule: str, message: str) -> Finding:
@@ -65,7 +66,7 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
 def _parse(path: Path) -> _Parsed:
     content = registry.read_bytes(path)
     meta = metadata.parse(content, str(path))
-    return _Parsed(path, strictyaml.load(content, str(path)), meta)
+    return _Parsed(path, yaml_document.load(content, str(path)), meta)
 
 
 def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import re
 
-from lorchestra.base import strictyaml
+from lorchestra.base import yaml_document
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.base.registry import read_bytes
 from lorchestra.components.canonizer import files, transforms
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks import attempt
 from lorchestra.components.canonizer.commands.transform_test import wanted
+from lorchestra.records.registry import read_bytes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +49,9 @@ def rewritten(transform: transforms.Transform) -> bytes:
         changed = _added(content, transform.spec_sha256)
     else:
         key = "jsonata_sha256" if "jsonata_sha256" in checksum else "value"
-        line = strictyaml.load(content, str(transform.meta_path)).place(("checksum", key)).line
+        line = yaml_document.load(content, str(transform.meta_path)).place(("checksum", key)).line
         changed = _exchanged(content, line, str(checksum[key]), transform.spec_sha256)
-    written, _ = attempt(strictyaml.load, changed, str(transform.meta_path))
+    written, _ = attempt(yaml_document.load, changed, str(transform.meta_path))
     if written is None or transform.spec_sha256 not in str(written.value.get("checksum")):
         raise Failure(
             Code.CONFIG, f"{transform.meta_path}: write checksum.jsonata_sha256 by hand: its layout is unusual"

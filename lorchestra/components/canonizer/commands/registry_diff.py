@@ -15,12 +15,12 @@ from pathlib import Path
 
 import orjson
 
-from lorchestra.base import iglu, registry
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer import evolution
 from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 from lorchestra.components.canonizer.checks.schemas import judged, named, require_valid
 from lorchestra.components.canonizer.evolution import Step
+from lorchestra.records import iglu, registry
 
 _STEPS = {
     Step.NONE: "no change",

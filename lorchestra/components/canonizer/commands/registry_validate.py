@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure
-from lorchestra.base.registry import home
 from lorchestra.components.canonizer import checks, transforms
 from lorchestra.components.canonizer.arguments import add_registry, schemas_of
+from lorchestra.records.registry import home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

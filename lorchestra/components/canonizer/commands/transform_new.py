@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lorchestra.base import registry
 from lorchestra.base.errors import Code, Failure
-from lorchestra.base.names import is_transform
 from lorchestra.components.canonizer import examples, files, goldens, skeleton
 from lorchestra.components.canonizer.arguments import add_registry, schemas_of
 from lorchestra.components.canonizer.checks.schemas import judged, named
 from lorchestra.components.canonizer.commands.transform_try import is_private
 from lorchestra.components.canonizer.pool import Pool
+from lorchestra.records import registry
+from lorchestra.records.names import is_transform
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

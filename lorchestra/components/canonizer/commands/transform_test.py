@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.base.registry import locate
 from lorchestra.components.canonizer import engines, goldens, transforms
 from lorchestra.components.canonizer.arguments import add_registry
 from lorchestra.components.canonizer.checks import attempt
 from lorchestra.components.canonizer.pool import Pool
+from lorchestra.records.registry import locate
 
 _ENGINES = ("jsonatapy", "jlens")
 

@@ -14,12 +14,12 @@ import contextlib
 import sys
 from pathlib import Path
 
-from lorchestra.base import iglu
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer import chunks
 from lorchestra.components.canonizer.arguments import REGISTRY, as_text, schemas_of
 from lorchestra.components.canonizer.frames import Check
 from lorchestra.components.canonizer.pool import Pool
+from lorchestra.records import iglu
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

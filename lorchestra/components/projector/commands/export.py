@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import apsw
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config, database, layout, lookup, objects, opening, output
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.lookup import Found
 from lorchestra.components.projector.opening import Opened
+from lorchestra.storage import private
 
 
 class _Day(NamedTuple):

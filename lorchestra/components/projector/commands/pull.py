@@ -12,13 +12,15 @@ from typing import Any
 
 import orjson
 
-from lorchestra.base import iglu, names, private, program
+from lorchestra.base import program
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
 from lorchestra.components.projector import canonical, config, database, opening, registry
 from lorchestra.components.projector.canonical import Source
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.pull import FileFailure, Pull
 from lorchestra.components.projector.reading import Judges
+from lorchestra.records import iglu, names
+from lorchestra.storage import private
 
 _MOST_TOLD = 5
 _ALWAYS = ("files", "files_unchanged", "records_in", "inserted")

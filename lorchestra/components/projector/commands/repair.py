@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from lorchestra.base import private
 from lorchestra.components.projector import config, database, opening, registry
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.repair import Repair
+from lorchestra.storage import private
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

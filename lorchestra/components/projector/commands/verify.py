@@ -9,12 +9,12 @@ from pathlib import Path
 import apsw
 import orjson
 
-from lorchestra.base import private
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config, opening, output, registry
 from lorchestra.components.projector import verify as proving
 from lorchestra.components.projector.layout import Store
 from lorchestra.components.projector.verify import Finding
+from lorchestra.storage import private
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,161 @@
+"""A stand-in for the canonizer: any program that reads raw JSON Lines on stdin and writes canonical ones on stdout.
+
+It is named in pipeline.yaml by a command with `{meta}` in it; `{schemas}` and `{rejects}` are replaced too. It runs
+once a raw file. What `can serve` does by itself is done here: the parts are checked to be JSON objects, joined, and
+renamed into place with a lineage last, whose `lines` are empty: nobody knows which line came from which.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.process import programs, runner
+from lorchestra.records import jsonl
+from lorchestra.storage import private
+from lorchestra.storage.listing import identity
+
+LINEAGE_FORMAT = "lorchestra.lineage/1"
+
+
+def is_filter(command: Sequence[str]) -> bool:
+    """Whether a command is a template for a filter."""
+    return any("{meta}" in word for word in command)
+
+
+def canonize(
+    job: Mapping[str, Any], command: Sequence[str], work_directory: Path, timeout_seconds: float | None
+) -> dict[str, int]:
+    """Do a job of `can serve` with a filter; return its counts. Raises Failure; nothing has changed then."""
+    parts = work_directory / "filter" / f"{job['id']}.{os.getpid()}"
+    shutil.rmtree(parts, ignore_errors=True)
+    private.make_directory(parts)
+    try:
+        inputs = [_filtered(job, at, command, parts, timeout_seconds) for at in range(len(job["inputs"]))]
+        _refuse_too_many(job, sum(entry["rejected"] for entry in inputs))
+        return _publish(job, command, parts, inputs)
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+def _filtered(
+    job: Mapping[str, Any], at: int, command: Sequence[str], parts: Path, timeout_seconds: float | None
+) -> dict[str, Any]:
+    """Run the filter on one input; return the input's entry for the lineage."""
+    source = job["inputs"][at]
+    path = Path(source["path"])
+    words = {"{meta}": source["meta"], "{schemas}": job["schemas"], "{rejects}": str(parts / f"{at}.rejects")}
+    before, digest = identity(path.stat()), _sha256(path)
+    finished = runner.run(
+        [str(programs.find(command[0])), *(_filled(word, words) for word in command[1:])],
+        cwd=parts,
+        env=runner.environment(),
+        log=parts / f"{at}.log",
+        stdin=path,
+        stdout=parts / f"{at}.out",
+        timeout_seconds=timeout_seconds,
+    )
+    code = runner.code(finished)
+    if code is not None:
+        raise Failure(code, f"{path.name}: the canonizer ended with status {finished.status}")
+    if identity(path.stat()) != before:
+        raise Failure(Code.INPUT_CHANGED, f"{path.name} changed while it was read")
+    counts = {"records_in": jsonl.count(str(path)), "records_out": _checked(parts / f"{at}.out", path.name)}
+    rejected = jsonl.count(str(parts / f"{at}.rejects")) if (parts / f"{at}.rejects").is_file() else 0
+    return {
+        "name": path.name,
+        "bytes": before[0],
+        "sha256": digest,
+        **counts,
+        "rejected": rejected,
+        "dropped": max(0, counts["records_in"] - counts["records_out"] - rejected),
+        "transform": {"id": source["transform"]},
+        "lines": [],
+    }
+
+
+def _publish(
+    job: Mapping[str, Any], command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]
+) -> dict[str, int]:
+    output, rejects, lineage = (Path(job[key]) for key in ("output", "rejects", "lineage"))
+    counts = {
+        name: sum(entry[name] for entry in inputs) for name in ("records_in", "records_out", "rejected", "dropped")
+    }
+    aside = None
+    if counts["rejected"]:
+        aside = {"name": os.path.relpath(rejects, output.parent), **_join(rejects, parts, len(inputs), "rejects")}
+        aside["records"] = counts["rejected"]
+    else:
+        rejects.unlink(missing_ok=True)
+    made = {"name": output.name, **_join(output, parts, len(inputs), "out"), "records": counts["records_out"]}
+    told = {
+        "format": LINEAGE_FORMAT,
+        "output": made,
+        "rejects": aside,
+        "inputs": inputs,
+        "settings": {key: job[key] for key in ("skip_invalid", "require_checksums")},
+        "recipe": job["recipe"],
+        "canonizer": {"name": Path(command[0]).name},
+    }
+    private.write(lineage, json.dumps(told).encode("ascii") + b"\n")
+    return counts
+
+
+def _join(target: Path, parts: Path, count: int, suffix: str) -> dict[str, Any]:
+    """Write the parts one after the other; return size and digest."""
+    digest, size = hashlib.sha256(), 0
+    with private.replacing(target) as file:
+        for at in range(count):
+            for line in _lines(parts / f"{at}.{suffix}"):
+                digest.update(line)
+                size += file.write(line)
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def _lines(part: Path) -> Iterator[bytes]:
+    if part.is_file():
+        with part.open("rb") as file:
+            yield from (line + b"\n" for _, line in jsonl.read(file))
+
+
+def _checked(part: Path, name: str) -> int:
+    """How many records a filter gave for an input. Raises Failure where a line is not one."""
+    count = 0
+    with part.open("rb") as file:
+        for number, line in jsonl.read(file):
+            count += 1
+            if not _is_object(line):
+                raise Failure(
+                    Code.COMPONENT_FAILED, f"{name}: line {number} of the canonizer's answer is no JSON object"
+                )
+    return count
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_too_many(job: Mapping[str, Any], rejected: int) -> None:
+    allowed = 0 if not job["skip_invalid"] else job["max_rejects"]
+    if allowed is not None and rejected > allowed:
+        raise Failure(Code.TOO_MANY_REJECTS, f"{rejected} records rejected, {allowed} allowed")
+
+
+def _filled(word: str, words: Mapping[str, str]) -> str:
+    for name, value in words.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""What has to be done and why. Knows no doit and starts no program."""

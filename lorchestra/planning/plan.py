@@ -1,0 +1,102 @@
+"""Which canonical files there should be, and from what: a pure function of file names and mappings.
+
+One canonical file stands for one type and one date, however many raw files it is made from. The date is the one in the
+raw file's name. A raw file may serve several types; two mappings of one type on one file contradict each other.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.records import names
+
+
+class Rule(NamedTuple):
+    """A mapping whose type is known: raw files that match the pattern become records of the type."""
+
+    pattern: str
+    transform: str
+    type: str
+
+
+class Input(NamedTuple):
+    """A raw file and the transform it goes through."""
+
+    name: str
+    transform: str
+
+
+class Target(NamedTuple):
+    """A canonical file and its inputs in the order of their names."""
+
+    type: str
+    date: str
+    inputs: tuple[Input, ...]
+
+    @property
+    def name(self) -> str:
+        """As tasks are called: `email-20251112`."""
+        return f"{self.type}-{self.date}"
+
+    @property
+    def file(self) -> str:
+        """The canonical file's name; its rejects have the same one."""
+        return f"{self.name}.jsonl"
+
+    @property
+    def lineage(self) -> str:
+        """The lineage file's name."""
+        return f"{self.name}.json"
+
+
+class Plan(NamedTuple):
+    """The targets by type and date, and what is left over.
+
+    `unmatched` are raw names that no mapping wants; `unnamed` counts files whose names leave the convention.
+    """
+
+    targets: tuple[Target, ...]
+    unmatched: tuple[str, ...]
+    unnamed: int
+
+
+def make(raw_names: Iterable[str], rules: Sequence[Rule]) -> Plan:
+    """Sort raw names into canonical targets.
+
+    Raises Failure(CONFIG) where two rules of one type match the same file.
+    """
+    matchers = [(re.compile(fnmatch.translate(rule.pattern)).match, rule) for rule in rules]
+    inputs: dict[tuple[str, str], list[Input]] = {}
+    unmatched: list[str] = []
+    unnamed = 0
+    for name in sorted(raw_names):
+        parsed = names.parse_raw(name)
+        if parsed is None:
+            unnamed += 1
+            continue
+        wanting = [rule for matches, rule in matchers if matches(name)]
+        if not wanting:
+            unmatched.append(name)
+        if len(wanting) > 1:
+            _refuse_contradiction(name, wanting)
+        for rule in wanting:
+            inputs.setdefault((rule.type, parsed.date), []).append(Input(name, rule.transform))
+    targets = tuple(Target(type_, date, tuple(inputs[type_, date])) for type_, date in sorted(inputs))
+    return Plan(targets, tuple(unmatched), unnamed)
+
+
+def _refuse_contradiction(name: str, wanting: Sequence[Rule]) -> None:
+    seen: dict[str, Rule] = {}
+    for rule in wanting:
+        if rule.type in seen:
+            raise Failure(
+                Code.CONFIG,
+                f"{name} matches two mappings of the type {rule.type}: "
+                f'"{seen[rule.type].pattern}" and "{rule.pattern}"',
+                advice="Make one pattern narrower, or give one mapping another output_name.",
+            )
+        seen[rule.type] = rule

@@ -1,0 +1,211 @@
+"""What there is to do, and why: one judgement, for doit's tasks, `status`, `run --dry-run` and the no-op check."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lorchestra import __version__
+from lorchestra.planning import plan, store_contents, verdict
+from lorchestra.planning.config import Config
+from lorchestra.planning.plan import Plan, Rule, Target
+from lorchestra.planning.task_store import TaskStore
+from lorchestra.planning.verdict import CanonicalFiles, Recipe, Verdict
+from lorchestra.process import programs
+from lorchestra.records import names
+from lorchestra.storage import listing
+from lorchestra.storage.listing import Listing, identity
+
+if TYPE_CHECKING:
+    from lorchestra.planning.transforms import Transform
+
+VALUES = "_values_:"  # where doit keeps what an action returned
+SIGNATURE = "signature"
+FORGOTTEN = "forgotten, or failed last time"
+
+
+class Stale(NamedTuple):
+    """A canonical file, as `email-20251112`, that no raw file accounts for any more."""
+
+    name: str
+    type: str
+
+
+class Snapshot:
+    """The files as they lie there when they are first looked at, and what follows from them."""
+
+    def __init__(self, config: Config, store: TaskStore, raw: Listing | None = None) -> None:
+        """`raw` are the raw files, where they are to be taken as they lay there before."""
+        self.config = config
+        self.store = store
+        self._raw = raw
+
+    @cached_property
+    def canonical_files(self) -> CanonicalFiles:
+        """The raw, canonical, rejects and lineage files."""
+        canonical = self.config.canonize.output_dir
+        return CanonicalFiles(
+            self._raw or listing.read(self.config.extract.output_dir),
+            listing.read(canonical),
+            listing.read(canonical / "rejects"),
+            listing.read(canonical / "lineage"),
+        )
+
+    @cached_property
+    def transforms(self) -> dict[str, Transform]:
+        """The transforms that the mappings name, by id. Raises Failure where one is not in the registry."""
+        from lorchestra.planning import transforms  # with orjson; a run that has nothing to do needs neither
+
+        canonize = self.config.canonize
+        wanted = dict.fromkeys(route.transform for route in canonize.mappings)
+        return {id_: transforms.resolve(canonize.registry, canonize.schemas, id_) for id_ in wanted}
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The mappings with their types."""
+        return tuple(
+            Rule(
+                mapping.source_pattern,
+                mapping.transform,
+                mapping.output_name or self.transforms[mapping.transform].type,
+            )
+            for mapping in self.config.canonize.mappings
+        )
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Which canonical files there should be. Raises Failure where two mappings contradict each other."""
+        return plan.make(self.canonical_files.raw.files, self.rules)
+
+    @cached_property
+    def stale(self) -> tuple[Stale, ...]:
+        """Canonical files that lie there and should not."""
+        planned = {target.file for target in self.plan.targets}
+        found = (names.parse_canonical(name) for name in self.canonical_files.canonical.files if name not in planned)
+        return tuple(sorted(Stale(f"{name.stem}-{name.date}", name.stem) for name in found if name))
+
+    def recipe(self, target: Target) -> Recipe:
+        """How a target is to be made now."""
+        used = {name: self.transforms[name].fingerprint for name in dict.fromkeys(i.transform for i in target.inputs)}
+        return Recipe(target.name, target.inputs, used | self._recipe)
+
+    def verdict(self, target: Target) -> Verdict:
+        """Whether a target must be made again, and why."""
+        task = f"canonize:{target.name}"
+        values = self.store.get(task, VALUES) or {}
+        judged = verdict.judge(self.recipe(target), self.canonical_files, values.get(SIGNATURE))
+        if self.store.forgotten(task):
+            return Verdict((*judged.reasons, FORGOTTEN), judged.signature)
+        if not judged.reasons:
+            self.store.set(task, VALUES, values | {SIGNATURE: judged.signature})
+        return judged
+
+    def signed(self, target: Target) -> dict[str, str]:
+        """What to remember for a target that was just made: its inputs as they lay there before, itself as it is.
+
+        What was added to an input meanwhile thus moves the signature of the next run, and is found.
+        """
+        made = self.canonical_files._replace(
+            canonical=listing.read_some(self.canonical_files.canonical.path, [target.file]),
+            rejects=listing.read_some(self.canonical_files.rejects.path, [target.file]),
+            lineage=listing.read_some(self.canonical_files.lineage.path, [target.lineage]),
+        )
+        return {SIGNATURE: verdict.signature(self.recipe(target), made)}
+
+    def job(self, target: Target) -> dict[str, Any]:
+        """The canonizer's job for a target (docs/contracts.md)."""
+        canonize = self.config.canonize
+        raw, canonical = str(self.config.extract.output_dir), str(canonize.output_dir)  # Path is slow for thousands
+        return {
+            "op": "canonize",
+            "id": target.name,
+            "inputs": [
+                {
+                    "path": os.path.join(raw, name),
+                    "meta": str(self.transforms[transform].meta),
+                    "transform": transform,
+                }
+                for name, transform in target.inputs
+            ],
+            "schemas": str(canonize.schemas),
+            "output": os.path.join(canonical, target.file),
+            "rejects": os.path.join(canonical, "rejects", target.file),
+            "lineage": os.path.join(canonical, "lineage", target.lineage),
+            "skip_invalid": canonize.skip_invalid,
+            "require_checksums": canonize.require_checksums,
+            "max_rejects": canonize.max_rejects,
+            "recipe": self.recipe(target).recipe,
+        }
+
+    def index_reasons(self) -> dict[str, str | None]:
+        """By canonical type: why the store must be brought up to date, None where it need not.
+
+        It looks anew each time that it is asked: canonical files may have been made since.
+        """
+        store = self.config.index.output_dir
+        reasons: dict[str, str | None] = {}
+        for type_, digest in store_contents.wanted(listing.read(self.config.canonize.output_dir)).items():
+            held = store_contents.held(store, type_)
+            new = "the store does not hold this type yet" if held is None else "canonical files changed"
+            reasons[type_] = None if held == digest else new
+        return reasons
+
+    @cached_property
+    def inputs_digest(self) -> str:
+        """A digest of all that the data stages work from: raw files, configuration, registry, programs."""
+        config = self.config
+        executables = [programs.identity(stage.command) for stage in (config.canonize, config.index)]
+        roots = dict.fromkeys((config.canonize.registry, config.canonize.schemas))
+        return _digest(
+            [config.sha256, __version__, *executables, *sorted(_identities(roots)), *_lines(self.canonical_files.raw)]
+        )
+
+    def outputs_digest(self, stage: str) -> str:
+        """A digest of what a data stage has made: canonical files and receipts; for index, the registries too."""
+        lines = [
+            *_lines(self.canonical_files.canonical),
+            *_lines(self.canonical_files.rejects),
+            *_lines(self.canonical_files.lineage),
+        ]
+        if stage == "index":
+            lines += _lines(listing.read(self.config.index.output_dir / "registry"))
+        return _digest(lines)
+
+    @cached_property
+    def _recipe(self) -> dict[str, str]:
+        canonize = self.config.canonize
+        settings = json.dumps([canonize.skip_invalid, canonize.require_checksums, canonize.max_rejects])
+        return {"settings": settings, "canonizer": self._canonizer_version()}
+
+    def _canonizer_version(self) -> str:
+        """Asked of the program once, then remembered until it or its environment changes."""
+        command = self.config.canonize.command
+        known = self.store.note("canonizer")
+        moved = programs.identity(command)
+        if not isinstance(known, list) or known[0] != moved:
+            known = [moved, programs.version(command)]
+            self.store.write_note("canonizer", known)
+        return str(known[1])
+
+
+def _lines(listed: Listing) -> Iterator[str]:
+    yield str(listed.path)
+    for name in sorted(listed.files):
+        yield f"{name} {identity(listed.files[name])}"
+
+
+def _identities(roots: Iterable[Path]) -> Iterator[str]:
+    for root in roots:
+        for directory, _, files in os.walk(root):
+            for name in files:
+                path = os.path.join(directory, name)
+                yield f"{path} {identity(os.lstat(path))}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

@@ -1,0 +1,150 @@
+"""Whether a canonical file is what it would be if it were made now.
+
+The receipt is the lineage file that the canonizer writes last: digests of what was read and of what was written. It is
+the only memory that counts. A signature of file identities (size, mtime, ctime, inode) spares the hashing while nothing
+has moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lorchestra.storage.listing import Identity, Listing, identity
+
+FORMAT = "lorchestra.lineage/1"
+
+
+class CanonicalFiles(NamedTuple):
+    """The files that canonize reads and writes, as they lie there."""
+
+    raw: Listing
+    canonical: Listing
+    rejects: Listing
+    lineage: Listing
+
+
+class Recipe(NamedTuple):
+    """How a canonical file is to be made: (raw name, transform id) in order, and the recipe, text by name."""
+
+    name: str
+    inputs: tuple[tuple[str, str], ...]
+    recipe: Mapping[str, str]
+
+
+class Verdict(NamedTuple):
+    """Why a file must be made again (nothing: it must not), and the signature of what was judged."""
+
+    reasons: tuple[str, ...]
+    signature: str
+
+
+def signature(recipe: Recipe, files: CanonicalFiles) -> str:
+    """A digest that moves when the recipe, an input or a written file may have moved."""
+    identities: list[Identity | None] = [_identity(files.raw, name) for name, _ in recipe.inputs]
+    identities += [_identity(listing, name) for listing, name in _written(recipe.name, files)]
+    described = repr((recipe.inputs, sorted(recipe.recipe.items()), identities))
+    return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
+
+
+def judge(recipe: Recipe, files: CanonicalFiles, remembered: str | None = None) -> Verdict:
+    """Compare a file with its receipt. `remembered` is the signature under which it was found good before."""
+    current = signature(recipe, files)
+    if remembered == current:
+        return Verdict((), current)
+    return Verdict(tuple(_reasons(recipe, files)), current)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and document.get("format") == FORMAT else None
+
+
+def _written(name: str, files: CanonicalFiles) -> tuple[tuple[Listing, str], ...]:
+    return (
+        (files.canonical, f"{name}.jsonl"),
+        (files.rejects, f"{name}.jsonl"),
+        (files.lineage, f"{name}.json"),
+    )
+
+
+def _identity(listing: Listing, name: str) -> Identity | None:
+    status = listing.files.get(name)
+    return None if status is None else identity(status)
+
+
+def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
+    file = f"{recipe.name}.jsonl"
+    receipt = read(files.lineage.path / f"{recipe.name}.json")
+    if receipt is None:
+        yield "its lineage is missing" if file in files.canonical.files else "not made yet"
+        return
+    try:
+        yield from _changed_outputs(file, receipt, files)
+        yield from _changed_recipe(recipe.recipe, receipt.get("recipe"))
+        yield from _changed_inputs(recipe, receipt["inputs"], files.raw)
+    except (KeyError, TypeError, AttributeError):
+        yield "its lineage cannot be read"
+
+
+def _changed_outputs(file: str, receipt: dict[str, Any], files: CanonicalFiles) -> Iterator[str]:
+    for what, listing, entry in (
+        ("target", files.canonical, receipt["output"]),
+        ("rejects file", files.rejects, receipt["rejects"]),
+    ):
+        status = listing.files.get(file)
+        if entry is None:
+            if status is not None:
+                yield f"{what} appeared from elsewhere"
+        elif status is None:
+            yield f"{what} deleted"
+        elif not _same(listing.path / file, status, entry):
+            yield f"{what} edited"
+
+
+def _changed_recipe(now: Mapping[str, str], then: Mapping[str, str] | None) -> Iterator[str]:
+    before = then or {}
+    for name in sorted(now.keys() | before.keys()):
+        if name not in before:
+            yield f"{name} is new"
+        elif name not in now:
+            yield f"{name} is no longer used"
+        elif now[name] != before[name]:
+            yield f"{name} changed"
+
+
+def _changed_inputs(recipe: Recipe, before: list[dict[str, Any]], raw: Listing) -> Iterator[str]:
+    then = {entry["name"]: entry for entry in before}
+    now = dict(recipe.inputs)
+    for name in sorted(now.keys() | then.keys()):
+        status = raw.files.get(name)
+        if name not in then:
+            yield f"new input {name}"
+        elif name not in now or status is None:
+            yield f"input vanished: {name}"
+        elif then[name]["transform"]["id"] != now[name]:
+            yield f"other transform for {name}"
+        elif status.st_size != then[name]["bytes"]:
+            yield f"input {'grew' if status.st_size > then[name]['bytes'] else 'shrank'}: {name}"
+        elif not _same(raw.path / name, status, then[name]):
+            yield f"input changed: {name}"
+
+
+def _same(path: Path, status: os.stat_result, entry: Mapping[str, Any]) -> bool:
+    return bool(status.st_size == entry["bytes"]) and _sha256(path) == entry["sha256"]
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

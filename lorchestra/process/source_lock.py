@@ -1,0 +1,88 @@
+"""One run at a time, also when the run before was killed and its program lives on.
+
+The lock is inherited by the program that is started under it. When we are killed the program still holds the lock, so
+that no second one starts beside it; the next run ends the orphan and takes over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.process import runner
+from lorchestra.storage import private
+
+
+class SourceLock:
+    """A held lock. Pass `descriptor` to the program as inherited, and its process group to `started`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._write(f"{os.getpid()} 0")
+
+    def started(self, group: int) -> None:
+        """Note which group works under this lock."""
+        self._write(f"{os.getpid()} {group}")
+
+    def _write(self, text: str) -> None:
+        os.pwrite(self.descriptor, f"{text:<30}\n".encode(), 0)
+
+
+@contextlib.contextmanager
+def hold_source(path: Path) -> Iterator[SourceLock]:
+    """Hold the lock file at `path`. Raises Failure(BUSY) while another run, still alive, holds it."""
+    private.make_directory(path.parent)
+    descriptor = _lock(path)
+    if descriptor is None:
+        descriptor = _after_orphan(path)
+    if descriptor is None:
+        raise Failure(Code.BUSY, f"{path.stem}: another run is at work on it")
+    try:
+        yield SourceLock(descriptor)
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing would not do where the program left a daemon that inherited it
+        private.unlock(private.Lock(descriptor))
+
+
+def _lock(path: Path) -> int | None:
+    try:
+        return private.lock(path)
+    except Failure as failure:
+        if failure.code is not Code.BUSY:
+            raise
+    return None
+
+
+def _after_orphan(path: Path) -> int | None:
+    """The lock, once the program of a killed run is ended; None where its run is alive or the orphan is not known."""
+    try:
+        owner, group = map(int, path.read_text().split())
+    except ValueError:
+        return None
+    # A process id alone proves nothing, it may be somebody else's by now: the process must have the lock file open.
+    if _has_open(owner, path) or not _has_open(group, path):
+        return None
+    for number, seconds in ((signal.SIGTERM, runner.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
+        runner.signal_group(group, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            descriptor = _lock(path)
+            if descriptor is not None:
+                runner.signal_group(group, signal.SIGKILL)  # what the orphan has left running
+                return descriptor
+            time.sleep(0.05)
+    return None
+
+
+def _has_open(process: int, path: Path) -> bool:
+    name = path.resolve()
+    try:
+        return any(link.readlink() == name for link in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Formats that several programs share, each defined once."""

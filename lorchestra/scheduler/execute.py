@@ -1,0 +1,29 @@
+"""Run tasks through doit from our own command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from doit.cmd_run import Run
+
+from lorchestra.base.errors import OUTCOMES, Exit
+from lorchestra.scheduler import process_guard
+from lorchestra.scheduler.loader import Loader
+from lorchestra.scheduler.tasks import Pipeline
+
+_BACKENDS = {"BACKEND": {"lorchestra": "lorchestra.planning.task_store:TaskStore"}}
+
+
+def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
+    """Do what `doit run SELECTION` does; return what the first failure stands for.
+
+    Raises Failure where nothing could begin. Does not return from a run that was interrupted; its record is written.
+    """
+    command = Run(task_loader=Loader(pipeline), config=_BACKENDS, bin_name="lorchestra", cmds=None, opt_vals={})
+    try:
+        status = command.parse_execute(list(selection))
+    except KeyboardInterrupt as interrupt:
+        process_guard.end("lorchestra", interrupt)
+    if pipeline.reporter.first_failure:
+        return OUTCOMES[pipeline.reporter.first_failure].exit
+    return Exit.UNEXPECTED if status else Exit.OK

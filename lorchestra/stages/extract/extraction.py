@@ -1,0 +1,89 @@
+"""Stage 1: ask a source for its records and hand them over as raw files.
+
+A source fails alone: what it gave is published, what went wrong comes back as data, and the other sources go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.history.log import Field, Log
+from lorchestra.planning.config import Retry, Source
+from lorchestra.stages.extract.result import SourceResult
+
+# What is imported within functions is not needed to plan a run.
+
+
+def expand(source: Source) -> tuple[Source, ...]:
+    """The sources that an entry of pipeline.yaml stands for: one an extractor where it names a Meltano job or several.
+
+    Raises Failure(CONFIG | MISSING). Starts no program.
+    """
+    if source.type != "meltano":
+        return (source,)
+    from lorchestra.stages.extract.sources import meltano_project
+
+    return meltano_project.expand(source)
+
+
+def every(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """The sources that all entries stand for. Raises Failure(CONFIG) where two are one, and as `expand`."""
+    found: dict[str, Source] = {}
+    for entry in sources:
+        for source in expand(entry):
+            if source.name in found:
+                raise Failure(Code.CONFIG, f"two entries of the sources stand for {source.name}")
+            found[source.name] = source
+    return tuple(found.values())
+
+
+def bookmark(source: Source, work_dir: Path) -> datetime | None:
+    """When a source's bookmark last moved, None where it has none (yet)."""
+    if source.type != "meltano":
+        return None
+    from lorchestra.stages.extract.sources import meltano_system
+
+    return meltano_system.bookmark(source, work_dir / "sources" / source.name)
+
+
+def extract(
+    source: Source,
+    *,
+    raw_dir: Path,
+    work_dir: Path,
+    retry: Retry,
+    date: str,
+    log: Log,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Callable[[str, int], None] | None = None,
+) -> SourceResult:
+    """Ask one source, as often as `retry` allows, and publish what it gave.
+
+    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` learns
+    source and records so far, `sleep` the seconds until the next attempt. Expected failures come back as data.
+    KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
+    """
+    from lorchestra.stages.extract.run import SourceRun
+
+    result = SourceRun(source, raw_dir, work_dir, retry, date, log, sleep, progress).result()
+    level = "INFO" if result.code is None else "WARNING"
+    log.event("source_finished", "extract", level, **_fields(result))
+    return result
+
+
+def _fields(result: SourceResult) -> dict[str, Field]:
+    return {
+        "source": result.source,
+        "status": result.status,
+        "files": list(result.files),
+        "records": result.records,
+        "new_records": result.new_records,
+        "attempts": result.attempts,
+        "duration_seconds": round(result.duration_seconds, 3),
+        "code": str(result.code) if result.code else None,
+        "child_log": str(result.child_log) if result.child_log else None,
+    }

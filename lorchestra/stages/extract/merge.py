@@ -1,0 +1,155 @@
+"""Several files of records become one, without a record lost and without one twice.
+
+Memory holds an index, one digest and one place a record, never the records.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import os
+import stat
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.records.jsonl import LONGEST_LINE
+
+KEYS = ("id", "contactid", "activityid", "new_sessionid", "responseId")
+"""Where a source names no key, the first of these fields that a record has identifies it, else its whole line does."""
+
+
+class Merge:
+    """Records by their key, in the order in which each key first came; the last version of a record wins.
+
+    `key` names the fields that identify a record; empty, `KEYS` are tried. `torn` counts last lines that a killed
+    writer left unfinished. Since `settle`, `offered` counts the records that came and `superseded` those that gave way
+    to a later version of themselves.
+    """
+
+    def __init__(self, key: Sequence[str] = ()) -> None:
+        self._key = tuple(key)
+        self._rows: dict[bytes, int] = {}
+        self._files: list[BinaryIO] = []
+        # One row a line that was kept: which file, where in it, how long.
+        self._file, self._offset, self._length = array("L"), array("Q"), array("Q")
+        self._settled = 0
+        self.offered = self.superseded = self.torn = 0
+
+    def __enter__(self) -> Merge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.close()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def new(self) -> int:
+        """How many records were added or changed since `settle`."""
+        return sum(row >= self._settled for row in self._rows.values())
+
+    def settle(self) -> None:
+        """Call what was added so far the state that the rest is compared with."""
+        self._settled = len(self._file)
+        self.offered = self.superseded = 0
+
+    def add(self, path: Path, *, finished: bool = True) -> None:
+        """Take in a file's records. The torn last line of a file that is not `finished` is cut and counted.
+
+        Raises Failure(NOT_JSONL) naming the first line that is no JSON object; the merge is of no more use then.
+        """
+        file = _open(path)
+        self._files.append(file)
+        for number, offset, line, has_end in _lines(file, path.name):
+            record = _object(line)
+            if record is not None:
+                self._take(_identity(record, line, self._key), offset, line)
+            elif finished or has_end:
+                raise Failure(Code.NOT_JSONL, f"{path.name}: line {number} is not a JSON object")
+            else:
+                self.torn += 1
+
+    def write(self, out: BinaryIO) -> None:
+        """Write the records, one a line."""
+        for row in self._rows.values():
+            out.write(self._line(row) + b"\n")
+
+    def _take(self, key: bytes, offset: int, line: bytes) -> None:
+        self.offered += 1
+        before = self._rows.get(key)
+        if before is not None:
+            if self._line(before) == line:
+                return
+            self.superseded += 1
+        self._rows[key] = len(self._file)
+        self._file.append(len(self._files) - 1)
+        self._offset.append(offset)
+        self._length.append(len(line))
+
+    def _line(self, row: int) -> bytes:
+        return os.pread(self._files[self._file[row]].fileno(), self._length[row], self._offset[row])
+
+
+def _open(path: Path) -> BinaryIO:
+    """A plain file, never what a link points at, and never a pipe that would make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Failure(Code.NOT_JSONL, f"{path.name}: not a plain file")
+    return os.fdopen(descriptor, "rb", buffering=1024 * 1024)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, int, bytes, bool]]:
+    """Number, offset, content and "has an end" of each line that holds something."""
+    offset = number = 0
+    while raw := file.readline(LONGEST_LINE + 2):
+        number += 1
+        line = raw.rstrip(b"\r\n")
+        if len(line) > LONGEST_LINE:
+            raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {LONGEST_LINE} bytes")
+        skipped = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
+        if line[skipped:].strip():
+            yield number, offset + skipped, line[skipped:], raw.endswith(b"\n")
+        offset += len(raw)
+
+
+def _object(line: bytes) -> Mapping[str, Any] | None:
+    """The JSON object in a line, None where there is none."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        value = _odd_object(line)
+    return value if isinstance(value, dict) else None
+
+
+def _odd_object(line: bytes) -> Any:
+    """An object though orjson refuses it: NaN, lone surrogates, bytes that are not UTF-8, thousands of levels.
+
+    Such a record must not hold back the others here; the canonizer decides what becomes of it.
+    """
+    try:
+        return json.loads(line.decode("utf-8", "replace"), parse_int=float)
+    except RecursionError:
+        return {} if line.startswith(b"{") and line.rstrip().endswith(b"}") else None
+    except ValueError:
+        return None
+
+
+def _identity(record: Mapping[str, Any], line: bytes, key: Sequence[str]) -> bytes:
+    fields = key or next(((name,) for name in KEYS if name in record), ())
+    values = [record.get(name) for name in fields]
+    if values and all(_identifies(value) for value in values):
+        line = b"\0".join([repr(tuple(fields)).encode(), *(repr(value).encode() for value in values)])
+    return hashlib.blake2b(line, digest_size=16).digest()
+
+
+def _identifies(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""

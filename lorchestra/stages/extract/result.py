@@ -1,0 +1,30 @@
+"""What extraction from one source produced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from lorchestra.base.errors import Code
+
+Status = Literal["ok", "empty", "partial", "failed"]
+
+
+class SourceResult(NamedTuple):
+    """What came of one source.
+
+    `files` are the raw files that were published, or found to hold already what the source gave; `records` are the
+    lines in them, `new_records` those of them that were not there before or have changed. `code` and `what` tell why a
+    source is not "ok" or "empty"; `child_log` is the private log of its program.
+    """
+
+    source: str
+    status: Status
+    files: tuple[str, ...] = ()
+    records: int = 0
+    new_records: int = 0
+    attempts: int = 0
+    duration_seconds: float = 0.0
+    code: Code | None = None
+    what: str = ""
+    child_log: Path | None = None

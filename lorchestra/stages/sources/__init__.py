@@ -1,1 +1,0 @@
-"""Where raw records come from, one module a type."""

@@ -1,0 +1,111 @@
+"""The log is data: whole private lines, of known fields, that every JSON reader takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lorchestra.history.log import Log, timestamp
+
+
+def events(directory: Path) -> list[dict[str, Any]]:
+    (file,) = directory.iterdir()
+    assert re.fullmatch(r"pipeline-[0-9]{8}\.log", file.name)
+    return [orjson.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def test_an_event_has_the_fields_of_the_specification(tmp_path: Path) -> None:
+    old = os.umask(0)
+    Log(tmp_path, "run-1").event("stage_started", "extract", config="meltano-ingest", records=3, ok=True)
+    os.umask(old)
+    (event,) = events(tmp_path)
+    assert list(event) == ["timestamp", "level", "run_id", "stage", "event", "metadata"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("timestamp"))
+    assert event == {
+        "level": "INFO", "run_id": "run-1", "stage": "extract", "event": "stage_started",
+        "metadata": {"config": "meltano-ingest", "records": 3, "ok": True},
+    }  # fmt: skip
+    assert stat.S_IMODE(next(tmp_path.iterdir()).stat().st_mode) == 0o600
+
+
+def test_a_level_below_the_configured_one_is_left_out(tmp_path: Path) -> None:
+    log = Log(tmp_path, "run-1", "WARNING")
+    for level in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        log.event("happened", level=level)
+    assert [event["level"] for event in events(tmp_path)] == ["WARNING", "ERROR"]
+
+
+@pytest.mark.parametrize("name", ["", "Failed", "failed: Canary", "a\nb", "é"])
+def test_an_event_is_a_constant_and_no_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="constant") as caught:
+        Log(tmp_path, "run-1").event(name)
+    assert "Canary" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(), max_size=50))
+def test_no_text_forges_or_breaks_a_line(tmp_path: Path, text: str) -> None:
+    for file in tmp_path.iterdir():
+        file.unlink()
+    log = Log(tmp_path, "run-1")
+    log.event("seen", path=text)
+    log.event("seen", path="next")
+    assert [event["metadata"]["path"] for event in events(tmp_path)] == [
+        text.encode("utf-8", "backslashreplace").decode(),
+        "next",
+    ]
+    assert all(32 <= byte < 127 for byte in next(tmp_path.iterdir()).read_bytes().replace(b"\n", b""))
+
+
+def test_the_odd_bytes_of_a_files_name_are_escaped(tmp_path: Path) -> None:
+    Log(tmp_path, "run-1").event("seen", path=os.fsdecode(b"a\xff\n\x1b[2J"))
+    assert events(tmp_path)[0]["metadata"]["path"] == "a\\udcff\n\x1b[2J"
+
+
+def test_long_text_is_cut(tmp_path: Path) -> None:
+    Log(tmp_path, "run-1").event("seen", path="x" * 10_000)
+    assert len(events(tmp_path)[0]["metadata"]["path"]) == 500
+
+
+def test_a_line_that_a_crash_tore_costs_no_other(tmp_path: Path) -> None:
+    log = Log(tmp_path, "run-1")
+    log.event("first")
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as torn:
+        torn.write(b'{"timestamp": "2025-')
+    log.event("second")
+    lines = file.read_bytes().splitlines()
+    assert [json.loads(line)["event"] for line in (lines[0], lines[2])] == ["first", "second"]
+
+
+def test_processes_that_write_at_once_never_mix_their_lines(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from lorchestra.history.log import Log
+log = Log(Path(sys.argv[1]), sys.argv[2])
+for number in range(200):
+    log.event("seen", number=number, text=sys.argv[2] * 300)
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name]) for name in "abc"]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    seen = [(event["run_id"], event["metadata"]["number"]) for event in events(tmp_path)]
+    assert sorted(seen) == [(name, number) for name in "abc" for number in range(200)]
+
+
+def test_moments_are_told_in_utc() -> None:
+    moment = datetime(2025, 11, 12, 11, 30, 45, 123456, tzinfo=timezone(timedelta(hours=1)))
+    assert timestamp(moment) == timestamp(moment.astimezone(UTC)) == "2025-11-12T10:30:45.123Z"

@@ -1,0 +1,63 @@
+"""A directory read once: what lies there, who may use it, what moved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from lorchestra.storage import listing
+
+
+def test_files_directories_and_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    (tmp_path / ".temporary").touch()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "fifo")
+    found = listing.read(tmp_path)
+    assert (list(found.files), list(found.directories), found.others) == (["file"], ["directory"], 3)
+
+
+def test_a_directory_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert listing.read(tmp_path / "nowhere") == listing.Listing(tmp_path / "nowhere", {}, {}, 0)
+    with pytest.raises(NotADirectoryError):
+        (tmp_path / "file").touch()
+        listing.read(tmp_path / "file")
+
+
+def test_an_entry_that_vanishes_while_it_is_looked_at_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    found = listing.read_some(tmp_path, ["there", "gone"])
+    assert list(found.files) == ["there"]
+
+
+def test_what_is_open_or_foreign_is_counted(tmp_path: Path) -> None:
+    for name, mode in (("private", 0o600), ("readable", 0o604), ("shared", 0o660)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    (tmp_path / "link").symlink_to("private")
+    found = listing.read(tmp_path)
+    assert (found.open_to_others(), found.foreign(os.getuid())) == (2, 1)
+    assert found.foreign(os.getuid() + 1) == 4
+
+
+@pytest.mark.parametrize("edit", ["grow", "same size", "replaced", "mtime put back"])
+def test_every_edit_moves_the_identity(tmp_path: Path, edit: str) -> None:
+    path, other = tmp_path / "f", tmp_path / "g"
+    path.write_bytes(b"content")
+    before = path.stat()
+    time.sleep(0.02)  # the clock of some file systems is that coarse
+    if edit == "replaced":
+        shutil.copy2(path, other)
+        other.replace(path)
+    else:
+        path.write_bytes(b"content, more" if edit == "grow" else b"CONTENT")
+        if edit == "mtime put back":
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+            assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert listing.identity(path.stat()) != listing.identity(before)
