@@ -112,7 +112,7 @@ def _validate(options: argparse.Namespace) -> int:
     for check in checks:
         print(f"{'ok' if check.failure is None else '!!':<3} {check.name}")
         if check.failure:
-            print(f"    {check.failure.what}\n    {check.failure.advice}".replace("\n", "\n    "))
+            print(f"    {check.failure.message}\n    {check.failure.advice}".replace("\n", "\n    "))
     return next((check.failure.exit for check in checks if check.failure), 0)
 
 

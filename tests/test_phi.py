@@ -42,7 +42,7 @@ def refused(*directories: Path, content: Path | None = None) -> str:
     with pytest.raises(Failure) as caught:
         phi.require(directories, [listing.read(content)] if content else [])
     assert (caught.value.code, caught.value.exit) == (Code.INSECURE, Exit.PERMISSION)
-    return caught.value.what
+    return caught.value.message
 
 
 def mended(sentences: str) -> None:

@@ -1,9 +1,10 @@
-"""What can go wrong, what it exits with, whether trying again helps, and what the user is told to do.
+"""Failures: their codes, exit statuses, retries, and the advice that the user gets.
 
-    Failure                 one code of the closed enum, where it happened, nothing from a record
+    Failure                 one code of the closed enum, and where it happened; never content of a record
     └── ConfigFailure       several findings in one document, each with line and column
 
-`OUTCOMES` is the one table. An exit status has the same meaning in every program of this package.
+`HANDLING` maps each code to what follows from it. An exit status has the same meaning in every program of this package.
+`Outcome` is a failure as data, for every place where it crosses a boundary: between attempts, stages and programs.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Code(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class Outcome(NamedTuple):
+class Handling(NamedTuple):
     """What follows from a code."""
 
     exit: Exit
@@ -69,48 +70,50 @@ class Outcome(NamedTuple):
     advice: str
 
 
-OUTCOMES: Mapping[Code, Outcome] = {
-    Code.UNEXPECTED: Outcome(Exit.UNEXPECTED, False, "This is a fault of the program: report the place that is named."),
-    Code.USAGE: Outcome(Exit.USAGE, False, "See --help."),
-    Code.CONFIG: Outcome(Exit.USAGE, False, "Mend the file at the place that is named."),
-    Code.MISSING: Outcome(Exit.USAGE, False, "Check the path."),
-    Code.NOT_JSONL: Outcome(
-        Exit.NOT_JSONL, False, "The file is not JSON Lines: mend or remove the line, or extract again."
+HANDLING: Mapping[Code, Handling] = {
+    Code.UNEXPECTED: Handling(Exit.UNEXPECTED, False, "This is a bug: please report the location shown."),
+    Code.USAGE: Handling(Exit.USAGE, False, "See --help."),
+    Code.CONFIG: Handling(Exit.USAGE, False, "Fix the file at the location shown."),
+    Code.MISSING: Handling(Exit.USAGE, False, "Check the path."),
+    Code.NOT_JSONL: Handling(
+        Exit.NOT_JSONL, False, "The file is not JSON Lines: fix or remove the line shown, or extract again."
     ),
-    Code.TRANSFORM_MISSING: Outcome(Exit.REGISTRY, False, "Check the transform's name and the registry's path."),
-    Code.TRANSFORM_TAMPERED: Outcome(
+    Code.TRANSFORM_MISSING: Handling(Exit.REGISTRY, False, "Check the transform's name and the registry's path."),
+    Code.TRANSFORM_TAMPERED: Handling(
         Exit.REGISTRY,
         False,
-        "If the edit was yours, run `can registry checksum --write`; if not, restore the file.",
+        "If you edited the file, run `can registry checksum --write`; otherwise restore it.",
     ),
-    Code.TRANSFORM_INVALID: Outcome(Exit.REGISTRY, False, "Run `can registry validate` and mend it."),
-    Code.SCHEMA_MISSING: Outcome(Exit.REGISTRY, False, "Put the schema into the registry; none is ever fetched."),
-    Code.SCHEMA_INVALID: Outcome(Exit.REGISTRY, False, "Run `can registry validate` and mend the schema."),
-    Code.STORE_DAMAGED: Outcome(
+    Code.TRANSFORM_INVALID: Handling(Exit.REGISTRY, False, "Run `can registry validate` and fix what it reports."),
+    Code.SCHEMA_MISSING: Handling(
+        Exit.REGISTRY, False, "Add the schema to the registry; schemas are never downloaded."
+    ),
+    Code.SCHEMA_INVALID: Handling(Exit.REGISTRY, False, "Run `can registry validate` and fix the schema."),
+    Code.STORE_DAMAGED: Handling(
         Exit.UNEXPECTED, False, "Run `vector-projector verify`, then `vector-projector repair`."
     ),
-    Code.PERMISSION: Outcome(Exit.PERMISSION, False, "Check who owns the path and its mode, or run as its owner."),
-    Code.INSECURE: Outcome(Exit.PERMISSION, False, "Run the command that is named, then start again."),
-    Code.NO_SPACE: Outcome(
-        Exit.NO_SPACE, False, "Free disk space or raise the quota, then start again: nothing is lost."
+    Code.PERMISSION: Handling(Exit.PERMISSION, False, "Check the owner and mode of the path, or run as its owner."),
+    Code.INSECURE: Handling(Exit.PERMISSION, False, "Run the command shown, then start again."),
+    Code.NO_SPACE: Handling(
+        Exit.NO_SPACE, False, "Free disk space or raise the quota, then start again. No data was lost."
     ),
-    Code.TOO_MANY_REJECTS: Outcome(
-        Exit.REJECTS, False, "Look at the rejects file; mend the transform or allow more rejects."
+    Code.TOO_MANY_REJECTS: Handling(
+        Exit.REJECTS, False, "Inspect the rejects file, then fix the transform or raise max_rejects."
     ),
-    Code.TOO_FEW_FILES: Outcome(Exit.UNEXPECTED, False, "Check the sources, or lower the stage's validation limits."),
-    Code.BUSY: Outcome(Exit.BUSY, False, "Another run holds the lock: wait for it to end."),
-    Code.INPUT_CHANGED: Outcome(
-        Exit.TRY_LATER, True, "An input changed while it was read: run again when it is at rest."
+    Code.TOO_FEW_FILES: Handling(Exit.UNEXPECTED, False, "Check the sources, or lower the limits under validation."),
+    Code.BUSY: Handling(Exit.BUSY, False, "Wait for the other run to end."),
+    Code.INPUT_CHANGED: Handling(
+        Exit.TRY_LATER, True, "An input changed while it was read. Run again when nothing writes to it."
     ),
-    Code.COMPONENT_FAILED: Outcome(Exit.UNEXPECTED, True, "Look at the private log that is named."),
-    Code.COMPONENT_MISSING: Outcome(Exit.USAGE, False, "Install the program or mend its path."),
-    Code.COMPONENT_CRASHED: Outcome(
-        Exit.UNEXPECTED, True, "The program ended without an answer: look at its private log."
+    Code.COMPONENT_FAILED: Handling(Exit.UNEXPECTED, True, "See the private log."),
+    Code.COMPONENT_MISSING: Handling(Exit.USAGE, False, "Install the program or correct its path."),
+    Code.COMPONENT_CRASHED: Handling(
+        Exit.UNEXPECTED, True, "The program ended without an answer. See its private log."
     ),
-    Code.SOURCE_FAILED: Outcome(Exit.UNEXPECTED, True, "Look at the source's private log."),
-    Code.TIMED_OUT: Outcome(Exit.TRY_LATER, True, "Raise the time limit, or look why the program hangs."),
-    Code.TRY_LATER: Outcome(Exit.TRY_LATER, True, "Try again later."),
-    Code.INTERRUPTED: Outcome(Exit.INTERRUPTED, False, "Start again: what was done is kept."),
+    Code.SOURCE_FAILED: Handling(Exit.UNEXPECTED, True, "See the source's private log."),
+    Code.TIMED_OUT: Handling(Exit.TRY_LATER, True, "Raise the time limit, or find out why the program hangs."),
+    Code.TRY_LATER: Handling(Exit.TRY_LATER, True, "Try again later."),
+    Code.INTERRUPTED: Handling(Exit.INTERRUPTED, False, "Start again: finished work is kept."),
 }
 
 _OS_CODES = {
@@ -131,26 +134,45 @@ _OS_CODES = {
 class Failure(Exception):
     """An expected failure.
 
-    `what` is a sentence written by the program; it may name paths, counts, line numbers, schema paths and rule
+    `message` is a sentence written by the program; it may name paths, counts, line numbers, schema paths and rule
     names, never a value, a key or text from a record. `advice` replaces the table's sentence where a better one
     is known.
     """
 
-    def __init__(self, code: Code, what: str, *, advice: str | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, code: Code, message: str, *, advice: str | None = None) -> None:
+        super().__init__(message)
         self.code = code
-        self.what = what
-        self.advice = OUTCOMES[code].advice if advice is None else advice
+        self.message = message
+        self.advice = HANDLING[code].advice if advice is None else advice
 
     @property
     def exit(self) -> Exit:
         """The status that a program ends with."""
-        return OUTCOMES[self.code].exit
+        return HANDLING[self.code].exit
 
     @property
     def retry(self) -> bool:
         """Whether the same call may succeed later without anybody's help."""
-        return OUTCOMES[self.code].retry
+        return HANDLING[self.code].retry
+
+
+class Outcome(NamedTuple):
+    """How a piece of work ended, as data: `code` is None when it succeeded. `message` and `advice` as in `Failure`."""
+
+    code: Code | None = None
+    message: str = ""
+    advice: str = ""
+
+    @classmethod
+    def of(cls, error: Failure | OSError) -> Outcome:
+        """The outcome that a caught exception stands for."""
+        failure = from_os_error(error) if isinstance(error, OSError) else error
+        return cls(failure.code, failure.message, failure.advice)
+
+    def check(self) -> None:
+        """Raise the Failure that this outcome stands for; return when it is a success."""
+        if self.code is not None:
+            raise Failure(self.code, self.message, advice=self.advice or None)
 
 
 class Finding(NamedTuple):
@@ -167,13 +189,13 @@ class ConfigFailure(Failure):
     def __init__(self, document: str, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(set(findings)))
         lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in self.findings]
-        super().__init__(Code.CONFIG, "\n".join(lines), advice="Mend the file at the places that are named.")
+        super().__init__(Code.CONFIG, "\n".join(lines), advice="Fix the file at the locations shown.")
 
 
 def from_os_error(error: OSError, path: object | None = None) -> Failure:
     """The failure that an operating system error stands for; the path is the one known to the caller, or its own.
 
-    Raise the result outside the `except` block, so that the original does not travel along as `__context__`.
+    Raise the result `from None`. The original stays reachable as `__context__`, which no catcher and no logger reads.
     """
     code = _OS_CODES.get(error.errno or 0, Code.UNEXPECTED)
     # Python may put text of its own into `strerror`; the system's own words for the number hold no data.

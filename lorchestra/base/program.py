@@ -72,7 +72,7 @@ def _guarded(name: str, body: Callable[[], int]) -> int:
 
 
 def _told(name: str, failure: Failure) -> int:
-    tell(name, failure.what, failure.advice)
+    tell(name, failure.message, failure.advice)
     return failure.exit
 
 

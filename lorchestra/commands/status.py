@@ -56,7 +56,7 @@ def _phi(snapshot: Snapshot) -> str:
     try:
         phi.require(snapshot.config.phi_directories, snapshot.canonical_files, make=False)
     except Failure as failure:
-        return failure.what
+        return failure.message
     return "private"
 
 
@@ -65,7 +65,7 @@ def _sources(snapshot: Snapshot, source: Source) -> Iterator[tuple[str, dict[str
     try:
         singles = extraction.expand(source)
     except Failure as failure:
-        yield source.name, {"failure": failure.what}
+        yield source.name, {"failure": failure.message}
         return
     for single in singles:
         values = snapshot.store.get(f"extract:{single.name}", VALUES) or {}

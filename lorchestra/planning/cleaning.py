@@ -88,5 +88,5 @@ class Cleaner:
             return confirm(f"Remove canonical files from {directory}? They can be made again from the raw files.")
         except Failure as failure:
             # doit keeps what an action prints to itself.
-            os.write(2, f"{failure.what}: use `lorchestra clean --stage canonize --yes`\n".encode())
+            os.write(2, f"{failure.message}: use `lorchestra clean --stage canonize --yes`\n".encode())
             return False

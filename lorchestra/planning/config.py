@@ -161,7 +161,7 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         failure = from_os_error(error, path)
     if failure.code is Code.MISSING:
-        raise Failure(failure.code, failure.what, advice="Name the configuration with --config FILE.")
+        raise Failure(failure.code, failure.message, advice="Name the configuration with --config FILE.")
     raise failure
 
 

@@ -1,6 +1,6 @@
 """Try again, later and later, what may succeed without anybody's help.
 
-Which failures are worth another attempt is said by `base.errors.OUTCOMES` and nowhere else.
+Which failures are worth another attempt is said by `base.errors.HANDLING` and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from lorchestra.base.errors import OUTCOMES, Code
+from lorchestra.base.errors import HANDLING, Code
 
 
 class Policy(Protocol):
@@ -75,7 +75,7 @@ def retry(
 
 
 def _may_succeed_later(result: Result) -> bool:
-    return result.code is not None and OUTCOMES[result.code].retry
+    return result.code is not None and HANDLING[result.code].retry
 
 
 def _last(state: object) -> object:

@@ -85,7 +85,7 @@ def read_bytes(path: Path, missing: Code = Code.TRANSFORM_MISSING, invalid: Code
     if failure and path.is_symlink():
         failure = Failure(invalid, f"{path}: a link; a registry holds files")
     elif failure and failure.code is Code.MISSING:
-        failure = Failure(missing, failure.what)
+        failure = Failure(missing, failure.message)
     elif not failure and not regular:
         failure = Failure(invalid, f"{path}: not a regular file")
     elif not failure and len(content) > _LARGEST:

@@ -34,9 +34,9 @@ class Failed(TaskFailed):
     """A failure as data, in the form that doit hands from process to process."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.what}\n  {failure.advice}")
+        super().__init__(f"{failure.message}\n  {failure.advice}")
         self.code = failure.code
-        self.what = failure.what
+        self.message = failure.message
         self.advice = failure.advice
 
 
@@ -90,7 +90,7 @@ def extract(source: Source, how: Extraction) -> dict[str, Any]:
     )
     where = f"; its messages are in {result.child_log}" if result.child_log else ""
     if result.status == "failed":
-        raise Failure(result.code or Code.SOURCE_FAILED, f"{result.what}{where}")
+        raise Failure(result.code or Code.SOURCE_FAILED, f"{result.message}{where}")
     values: dict[str, Any] = {
         "files": [str(how.raw_directory / name) for name in result.files],
         "records": result.records,
@@ -99,7 +99,7 @@ def extract(source: Source, how: Extraction) -> dict[str, Any]:
         "last_success": timestamp(datetime.now(UTC)),
     }
     if result.code is not None:  # partial: what it gave is published, and the run must say that it was not all
-        values |= {"code": str(result.code), "what": f"{result.what}{where}"}
+        values |= {"code": str(result.code), "what": f"{result.message}{where}"}
     return values
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from doit.cmd_run import Run
 
-from lorchestra.base.errors import OUTCOMES, Exit
+from lorchestra.base.errors import HANDLING, Exit
 from lorchestra.scheduler import process_guard
 from lorchestra.scheduler.loader import Loader
 from lorchestra.scheduler.tasks import Pipeline
@@ -25,5 +25,5 @@ def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
     except KeyboardInterrupt as interrupt:
         process_guard.end("lorchestra", interrupt)
     if pipeline.reporter.first_failure:
-        return OUTCOMES[pipeline.reporter.first_failure].exit
+        return HANDLING[pipeline.reporter.first_failure].exit
     return Exit.UNEXPECTED if status else Exit.OK

@@ -128,7 +128,7 @@ class _Worded(AbstractContextManager[None]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Failure):
-            raise InvalidCommand(f"{error.what}\n  {error.advice}") from None
+            raise InvalidCommand(f"{error.message}\n  {error.advice}") from None
         if isinstance(error, Exception) and not isinstance(error, _DOIT_S_OWN):
             raise InvalidCommand(f"unexpected {type(error).__name__} at {program.place(error)}") from None
 

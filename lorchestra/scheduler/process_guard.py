@@ -24,7 +24,7 @@ from typing import NoReturn
 from doit.runner import MRunner
 
 from lorchestra.base import program
-from lorchestra.base.errors import OUTCOMES, Code, Exit
+from lorchestra.base.errors import HANDLING, Code, Exit
 from lorchestra.process import runner, worker
 
 _LOOK_SOON, _LOOK_EVERY = 0.01, 0.5
@@ -99,7 +99,7 @@ def _look_often(look: Callable[[int, FrameType | None], None]) -> None:
 def end(name: str, interrupt: BaseException) -> NoReturn:
     """End an interrupted run: tell it, end what it started, and leave without waiting for queues."""
     _deafen()
-    program.tell(name, str(interrupt) or "interrupted", OUTCOMES[Code.INTERRUPTED].advice)
+    program.tell(name, str(interrupt) or "interrupted", HANDLING[Code.INTERRUPTED].advice)
     children = _terminate()
     _end_programs()
     for child in children:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from doit.exceptions import BaseFail, UnmetDependency
 
-from lorchestra.base.errors import OUTCOMES, Code, Failure
+from lorchestra.base.errors import HANDLING, Code, Failure
 from lorchestra.history.log import Log
 from lorchestra.history.runs import RECORDS, RunRecord, StageRecord
 from lorchestra.history.summary import summary
@@ -84,18 +84,18 @@ class Reporter:
             self._account(stage, task, task.values)
         if "code" in task.values:
             code = Code(task.values["code"])
-            self._fail(task.name, code, f"partly: {task.values['what']}", OUTCOMES[code].advice)
+            self._fail(task.name, code, f"partly: {task.values['what']}", HANDLING[code].advice)
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """A task has failed, or could not begin."""
         if isinstance(fail, UnmetDependency) and not task.actions:
             return  # a group; its tasks were not held back
         failed = fail if isinstance(fail, Failed) else Failed(Failure(Code.UNEXPECTED, fail.get_name()))
-        self._fail(task.name, failed.code, failed.what, failed.advice)
+        self._fail(task.name, failed.code, failed.message, failed.advice)
 
     def fail_stage(self, stage: str, code: Code, what: str) -> None:
         """A stage came to less than its validation asks for."""
-        self._fail(stage, code, what, OUTCOMES[code].advice)
+        self._fail(stage, code, what, HANDLING[code].advice)
 
     def _fail(self, task: str, code: Code, what: str, advice: str) -> None:
         self.first_failure = self.first_failure or code

@@ -31,7 +31,7 @@ class _Check(ABC):
         try:
             return self._holds(task, values)
         except Failure as failure:
-            told = failure.what
+            told = failure.message
         except Exception as error:
             told = f"unexpected {type(error).__name__} at {program.place(error)}"
         raise InvalidTask(f"{task.name}: {told}")

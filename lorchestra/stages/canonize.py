@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
     counts: Mapping[str, int]
     code: Code | None = None
-    what: str = ""
+    message: str = ""
 
 
 def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, int]:
@@ -48,7 +48,7 @@ def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float],
         private.make_directory(directory)
     outcome = retry(how.retry, lambda _attempt: _attempt_job(job, how), sleep=sleep)
     if outcome.code is not None:
-        raise Failure(outcome.code, outcome.what)
+        raise Failure(outcome.code, outcome.message)
     return dict(outcome.counts)
 
 
@@ -58,7 +58,7 @@ def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Outcome:
             return Outcome(filter.canonize(job, how.command, how.work_directory, how.timeout_seconds))
         answer = _worker(how).call(job, how.timeout_seconds)
     except Failure as failure:
-        return Outcome({}, failure.code, failure.what)
+        return Outcome({}, failure.code, failure.message)
     if answer.get("status") != "ok":
         return Outcome({}, _code(answer.get("code")), str(answer.get("what", "the canonizer refused the job")))
     if not Path(job["output"]).is_file():

@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
     report: Mapping[str, Any]
     code: Code | None = None
-    what: str = ""
+    message: str = ""
 
 
 def index(
@@ -67,7 +67,7 @@ def index(
     private.make_directory(how.work_directory / "logs")
     outcome = retry(how.retry, lambda _attempt: _attempt_pull(type_, how, prune), sleep=sleep)
     if outcome.code is not None:
-        raise Failure(outcome.code, outcome.what)
+        raise Failure(outcome.code, outcome.message)
     counts = {name: int(outcome.report.get(name, 0)) for name in COUNTS}
     return counts | {"objects": int(store_contents.summary(how.store, type_).get("objects", 0))}
 
@@ -89,7 +89,7 @@ def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:
             return Outcome({}, code, what)
         return Outcome(json.loads(report.read_bytes()))
     except Failure as failure:
-        return Outcome({}, failure.code, failure.what)
+        return Outcome({}, failure.code, failure.message)
     except (OSError, ValueError):
         return Outcome({}, Code.COMPONENT_FAILED, "the projector reported success and left no report")
     finally:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from lorchestra.base.errors import OUTCOMES, Code, ConfigFailure, Exit, Failure, Finding, from_os_error
+from lorchestra.base.errors import HANDLING, Code, ConfigFailure, Exit, Failure, Finding, from_os_error
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts.md"
 
 
 def test_every_code_has_an_outcome_and_advice() -> None:
-    assert set(OUTCOMES) == set(Code)
-    assert all(outcome.advice.endswith(".") for outcome in OUTCOMES.values())
+    assert set(HANDLING) == set(Code)
+    assert all(outcome.advice.endswith(".") for outcome in HANDLING.values())
 
 
 def test_the_contract_prints_the_same_statuses() -> None:
     rows = [line.split("|")[1:4] for line in CONTRACTS.read_text().splitlines() if line.startswith("| ")]
     table = {int(status): tried for status, _, tried in rows if status.strip().isdigit()}
     assert set(table) == set(Exit)
-    for outcome in OUTCOMES.values():
+    for outcome in HANDLING.values():
         if table[outcome.exit].strip() == "no":
             assert not outcome.retry
 
@@ -48,13 +48,13 @@ def test_what_only_a_person_can_mend_is_never_tried_again(code: Code) -> None:
 )
 def test_the_systems_refusals_have_codes(number: int, code: Code, words: str) -> None:
     error = OSError(number, "canary", "/x")
-    assert (from_os_error(error).code, from_os_error(error).what) == (code, words)
-    assert from_os_error(error, "/y").what.startswith("/y: ")
+    assert (from_os_error(error).code, from_os_error(error).message) == (code, words)
+    assert from_os_error(error, "/y").message.startswith("/y: ")
 
 
 def test_an_os_error_without_a_number_shows_its_type_alone() -> None:
-    assert from_os_error(OSError("canary")).what == "OSError"
-    assert "canary" not in from_os_error(OSError(123456, "canary")).what
+    assert from_os_error(OSError("canary")).message == "OSError"
+    assert "canary" not in from_os_error(OSError(123456, "canary")).message
 
 
 def test_a_too_long_path_is_the_users_mistake(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_a_too_long_path_is_the_users_mistake(tmp_path: Path) -> None:
 
 def test_findings_are_told_once_each_and_in_the_order_of_their_places() -> None:
     failure = ConfigFailure("p.yaml", [Finding(2, 1, "b"), Finding(1, 9, "a"), Finding(2, 1, "b")])
-    assert failure.what == "p.yaml:1:9: a\np.yaml:2:1: b"
+    assert failure.message == "p.yaml:1:9: a\np.yaml:2:1: b"
     assert failure.findings == (Finding(1, 9, "a"), Finding(2, 1, "b"))
     assert failure.exit is Exit.USAGE
 
 
 def test_better_advice_replaces_the_tables() -> None:
-    assert Failure(Code.BUSY, "").advice == OUTCOMES[Code.BUSY].advice
+    assert Failure(Code.BUSY, "").advice == HANDLING[Code.BUSY].advice
     assert Failure(Code.BUSY, "", advice="Wait.").advice == "Wait."

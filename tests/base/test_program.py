@@ -113,7 +113,7 @@ def test_a_signal_ends_a_program_in_words(number: signal.Signals) -> None:
         child.send_signal(number)
         _, err = child.communicate(timeout=10)
     assert child.returncode == 130
-    assert err == "prog: interrupted\n  Start again: what was done is kept.\n"
+    assert err == "prog: interrupted\n  Start again: finished work is kept.\n"
 
 
 def test_nohup_stays_nohup() -> None:

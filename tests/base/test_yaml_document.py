@@ -23,7 +23,7 @@ def refused(text: bytes) -> str:
         yaml_document.load(text, "d")
     assert caught.value.code is Code.CONFIG
     assert caught.value.__context__ is None, "the parser's own error would carry what it read"
-    return caught.value.what.removeprefix("d:")
+    return caught.value.message.removeprefix("d:")
 
 
 def value(text: bytes) -> Any:
@@ -163,6 +163,6 @@ def test_plain_documents_mean_what_they_mean_to_everybody(content: Any, flow: bo
     try:
         found = value(text.encode())
     except ConfigFailure as refusal:
-        assert "merge keys" in refusal.what or "not YAML" in refusal.what
+        assert "merge keys" in refusal.message or "not YAML" in refusal.message
         return
     assert found == yaml.safe_load(text) == content

@@ -126,7 +126,7 @@ class Project:
         """A run in which nothing goes wrong; then the raw file holds exactly the server's records."""
         self.plan()
         result = self.run()
-        assert (result.code, result.what) == (None, ""), self.log(result)
+        assert (result.code, result.message) == (None, ""), self.log(result)
         assert sorted(self.house.records(), key=lambda record: record["n"]) == self.records
         assert self.house.staged() == []
         self.check_privacy()

@@ -42,7 +42,7 @@ def test_failed_authentication_is_tried_again_and_told_without_the_token(project
     project.plan("auth", "auth")
     result = project.run(attempts=2)
     assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
-    assert result.what == "meltano ended with status 1, its extractor ended with status 1"
+    assert result.message == "meltano ended with status 1, its extractor ended with status 1"
     assert TOKEN in project.log(result), "the plugin's words are kept, but only in the private log"
     project.check_privacy()
     project.settle()
@@ -188,7 +188,7 @@ def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project
     result = project.run()
     assert (result.status, result.code) == ("failed", Code.CONFIG)
     assert (
-        result.what
+        result.message
         == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database. Mend it or move it away."
     )
 
@@ -213,14 +213,14 @@ def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) ->
     stub.write_text(stub.read_text().replace("exec", f"LORCHESTRA_TEST_DESTINATION={elsewhere} exec"))
     result = project.run(attempts=2)
     assert (result.status, result.code, result.attempts) == ("failed", Code.CONFIG, 1)
-    assert result.what == "target-jsonl wrote its records elsewhere: its destination must be $RAW_DIR"
+    assert result.message == "target-jsonl wrote its records elsewhere: its destination must be $RAW_DIR"
 
 
 @long
 def test_what_meltano_needs_and_does_not_find_is_named(project: Project) -> None:
     result = project.run(attempts=3, venv_path=str(project.root / "nowhere"))
     assert (result.code, result.attempts) == (Code.COMPONENT_MISSING, 1)
-    assert f"{project.root}/nowhere/bin/meltano" in result.what
+    assert f"{project.root}/nowhere/bin/meltano" in result.message
     meltano_yml = project.root / "meltano.yml"
     meltano_yml.write_text(meltano_yml.read_text().replace("default_environment: test\n", ""))
     result = project.run(attempts=3)

@@ -359,7 +359,7 @@ def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
         with pytest.raises(Failure) as caught:
             config.load(path)
         assert (caught.value.code, caught.value.exit, caught.value.__context__) == (Code.MISSING, 2, None)
-        assert words in caught.value.what
+        assert words in caught.value.message
         assert caught.value.advice == "Name the configuration with --config FILE."
 
 

@@ -81,7 +81,7 @@ def test_two_mappings_of_one_type_on_one_file_contradict_each_other() -> None:
     with pytest.raises(Failure) as caught:
         plan.make([BEN, ACCT1], (GMAIL, CONTACTS, wide))
     assert caught.value.code is Code.CONFIG
-    assert caught.value.what == (
+    assert caught.value.message == (
         f'{ACCT1} matches two mappings of the type email: "*gmail*.jsonl" and "*messages*.jsonl"'
     )
 

@@ -86,7 +86,9 @@ def test_the_latest_version_is_the_highest_number(registry: Registry, name: str)
 def test_versions_exist_or_not(registry: Registry) -> None:
     registry.version("1.0.0")
     assert registry.refused("email/gmail@1.0.1").code is Code.TRANSFORM_MISSING
-    assert registry.refused("email/other@latest").what == f"the transform email/other@latest is not in {registry.root}"
+    assert (
+        registry.refused("email/other@latest").message == f"the transform email/other@latest is not in {registry.root}"
+    )
     registry.flat()
     assert registry.refused("email/gmail_v1@latest").code is Code.TRANSFORM_MISSING
 
@@ -107,7 +109,7 @@ def test_transforms_may_lie_in_a_directory_of_their_own(registry: Registry) -> N
 def test_a_name_that_leads_elsewhere_is_refused_unread(registry: Registry, name: str) -> None:
     failure = registry.refused(name)
     assert (failure.code, failure.exit) == (Code.USAGE, 2)
-    assert "Canary" not in failure.what
+    assert "Canary" not in failure.message
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_name_that_leads_elsewhere_is_refused_unread(registry: Registry, name:
 def test_metadata_that_names_no_type_is_invalid(registry: Registry, text: str) -> None:
     meta = registry.flat(text=text)
     failure = registry.refused()
-    assert (failure.code, failure.what) == (Code.TRANSFORM_INVALID, f"{meta}: it names no target schema")
+    assert (failure.code, failure.message) == (Code.TRANSFORM_INVALID, f"{meta}: it names no target schema")
 
 
 def test_metadata_that_is_not_yaml_is_told_with_its_place(registry: Registry) -> None:

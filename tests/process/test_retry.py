@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lorchestra.base.errors import OUTCOMES, Code
+from lorchestra.base.errors import HANDLING, Code
 from lorchestra.process.retry import retry
 
 
@@ -76,7 +76,7 @@ def test_switched_off_means_one_attempt() -> None:
 def test_the_table_alone_says_what_is_tried_again(code: Code) -> None:
     story = Story(code, None)
     result = story.run(Policy(backoff_seconds=0))
-    assert result == (Result(None, 2) if OUTCOMES[code].retry else Result(code, 1))
+    assert result == (Result(None, 2) if HANDLING[code].retry else Result(code, 1))
 
 
 @pytest.mark.parametrize("code", [Code.USAGE, Code.CONFIG, Code.NOT_JSONL, Code.PERMISSION, Code.NO_SPACE, Code.BUSY])

@@ -97,7 +97,7 @@ def test_a_program_that_cannot_be_started_says_why(tmp_path: Path, argv: list[st
     with pytest.raises(Failure) as caught:
         run(tmp_path, *argv)
     assert caught.value.code is code
-    assert argv[0] in caught.value.what
+    assert argv[0] in caught.value.message
     assert caught.value.__context__ is None
 
 

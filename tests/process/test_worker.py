@@ -40,7 +40,7 @@ class Desk:
     def failed(self, do: str, timeout_seconds: float | None = 20, **job: Any) -> Failure:
         with pytest.raises(Failure) as caught:
             self.call(do, timeout_seconds, **job)
-        assert "Canary" not in caught.value.what
+        assert "Canary" not in caught.value.message
         assert caught.value.__context__ is None
         return caught.value
 
@@ -101,7 +101,7 @@ def test_a_fault_costs_its_job_alone(desk: Desk, fault: str) -> None:
     before = desk.call("answer")["pid"]
     failure = desk.failed(fault)
     assert failure.code is Code.COMPONENT_CRASHED
-    assert failure.what == f"the worker gave no answer; its messages are in {desk.log}"
+    assert failure.message == f"the worker gave no answer; its messages are in {desk.log}"
     assert not alive(before)
     assert desk.call("answer")["pid"] != before
 
@@ -122,7 +122,7 @@ def test_one_that_hangs_is_ended_in_time(desk: Desk) -> None:
     began = time.monotonic()
     failure = desk.failed("hang", 0.3)
     assert (failure.code, failure.retry) == (Code.TIMED_OUT, True)
-    assert failure.what == "the worker gave no answer in 0.3 s and was ended"
+    assert failure.message == "the worker gave no answer in 0.3 s and was ended"
     assert time.monotonic() - began < 10
     assert gone(desk.started()[0])
     assert desk.call("answer")["status"] == "ok"
@@ -158,7 +158,7 @@ def test_stopping_kills_one_that_does_not_end(desk: Desk) -> None:
 def test_a_program_that_is_not_there_is_missing(desk: Desk) -> None:
     with pytest.raises(Failure) as caught:
         desk.new("/nowhere/can", "serve")
-    assert (caught.value.code, caught.value.what) == (Code.COMPONENT_MISSING, "/nowhere/can: cannot be started")
+    assert (caught.value.code, caught.value.message) == (Code.COMPONENT_MISSING, "/nowhere/can: cannot be started")
     assert caught.value.__context__ is None
 
 
@@ -180,7 +180,7 @@ def test_a_missing_directory_is_not_taken_for_a_missing_program(desk: Desk) -> N
         with pytest.raises(Failure) as caught:
             desk.new(**where)
         assert caught.value.code is Code.MISSING
-        assert "nowhere" in caught.value.what
+        assert "nowhere" in caught.value.message
 
 
 def test_ctrl_c_during_a_job_ends_the_worker(desk: Desk) -> None:

@@ -84,7 +84,7 @@ def test_what_is_no_schema_is_refused_without_its_content(tmp_path: Path, conten
     path = put(tmp_path, content)
     with pytest.raises(Failure) as caught:
         iglu.SchemaRegistry(tmp_path).load(URI)
-    assert (caught.value.code, caught.value.what) == (Code.SCHEMA_INVALID, f"{path}: not a JSON object")
+    assert (caught.value.code, caught.value.message) == (Code.SCHEMA_INVALID, f"{path}: not a JSON object")
     assert caught.value.__context__ is None
 
 
@@ -120,4 +120,4 @@ def test_a_name_that_is_none_is_refused_unquoted(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         iglu.SchemaRegistry(tmp_path).load("Canary7f3a")
     assert caught.value.code is Code.SCHEMA_INVALID
-    assert "Canary" not in caught.value.what
+    assert "Canary" not in caught.value.message

@@ -23,7 +23,7 @@ def test_the_longest_line_is_read_and_a_longer_one_refused(end: bytes) -> None:
     assert list(jsonl.read(io.BytesIO(b"x" * 10 + end), longest=10)) == [(1, b"x" * 10)]
     with pytest.raises(Failure) as caught:
         list(jsonl.read(io.BytesIO(b"a\n" + b"x" * 11 + end), "raw.jsonl", longest=10))
-    assert (caught.value.code, caught.value.what) == (Code.NOT_JSONL, "raw.jsonl: line 2 is longer than 10 bytes")
+    assert (caught.value.code, caught.value.message) == (Code.NOT_JSONL, "raw.jsonl: line 2 is longer than 10 bytes")
 
 
 @settings(deadline=None)

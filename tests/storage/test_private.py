@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_trace(tmp_path: Path) -> None
         try:
             private.write(path, b"n" * 200_000)
         except Failure as failure:
-            print(failure.code, failure.exit.value, failure.retry, failure.what)
+            print(failure.code, failure.exit.value, failure.retry, failure.message)
         """,
         tmp_path / "x",
     )

@@ -141,7 +141,7 @@ def answered(call: Callable[[], tuple[dict[str, Any], bytes]]) -> tuple[dict[str
     except _NO_MEMORY:
         raise
     except Failure as failure:
-        what = failure.what.encode(errors="backslashreplace").decode()  # a path may be no text
+        what = failure.message.encode(errors="backslashreplace").decode()  # a path may be no text
         return {"failure": [failure.code, what, failure.advice]}, b""
     except Exception as fault:
         return {"failure": [Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}", None]}, b""

@@ -81,7 +81,7 @@ def check(pool: Pool, golden: Golden) -> list[str]:
         wanted = _json(golden.expected)
         outcome = apply(pool, read_bytes(golden.input))
     except Failure as failure:
-        return [failure.what]
+        return [failure.message]
     if outcome.reject is not None:
         return [f"rejected: {reason(outcome.reject)}"]
     return [str(difference) for difference in compare(wanted, outcome.records)]

@@ -51,9 +51,9 @@ def answer(line: bytes, pool: Pool) -> dict[str, Any]:
         identifier = fields.get("id")
         tally = _canonize(_job(fields), pool)
     except Failure as failure:
-        code, what = failure.code, failure.what
+        code, what = failure.code, failure.message
     except OSError as error:
-        code, what = (told := from_os_error(error)).code, told.what
+        code, what = (told := from_os_error(error)).code, told.message
     except Exception as fault:
         code, what = Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}"
     else:

@@ -14,7 +14,7 @@ class SourceResult(NamedTuple):
     """What came of one source.
 
     `files` are the raw files that were published, or found to hold already what the source gave; `records` are the
-    lines in them, `new_records` those of them that were not there before or have changed. `code` and `what` tell why a
+    lines in them, `new_records` those of them that are new or have changed. `code` and `message` say why a
     source is not "ok" or "empty"; `child_log` is the private log of its program.
     """
 
@@ -26,5 +26,5 @@ class SourceResult(NamedTuple):
     attempts: int = 0
     duration_seconds: float = 0.0
     code: Code | None = None
-    what: str = ""
+    message: str = ""
     child_log: Path | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lorchestra.base.errors import OUTCOMES, Code, Failure, from_os_error
+from lorchestra.base.errors import HANDLING, Code, Failure, from_os_error
 from lorchestra.history.log import Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.process.retry import retry as retrying
@@ -62,7 +62,7 @@ class SourceRun:
             attempts=self.attempts,
             duration_seconds=time.monotonic() - began,
             code=code,
-            what=outcome.what or published.what,
+            message=outcome.message or published.message,
             child_log=outcome.log,
         )
 
@@ -105,8 +105,8 @@ class SourceRun:
             outcome = _TYPES[self.source.type](task)
         except (Failure, OSError) as error:
             outcome = _told(error)
-        if outcome.code and OUTCOMES[outcome.code].retry and not staging.has_space():
-            return outcome._replace(code=Code.NO_SPACE, what="no space left to extract to")
+        if outcome.code and HANDLING[outcome.code].retry and not staging.has_space():
+            return outcome._replace(code=Code.NO_SPACE, message="no space left to extract to")
         return outcome
 
     def _task(self, number: int, output: Path, held: SourceLock) -> Attempt:
@@ -167,5 +167,5 @@ def _status(code: Code | None, published: Published) -> Status:
 def _told(error: Failure | OSError) -> Outcome:
     """A failure as data, with its advice where that says more than the table's."""
     failure = from_os_error(error) if isinstance(error, OSError) else error
-    advice = "" if failure.advice == OUTCOMES[failure.code].advice else f". {failure.advice}"
-    return Outcome(failure.code, f"{failure.what}{advice}")
+    advice = "" if failure.advice == HANDLING[failure.code].advice else f". {failure.advice}"
+    return Outcome(failure.code, f"{failure.message}{advice}")

@@ -28,7 +28,7 @@ from lorchestra.storage import private
 class Published:
     """What a hand-over came to.
 
-    `code` and `what` tell the first fault; the rest was published all the same. `whole`: nothing is left in staging.
+    `code` and `message` tell the first fault; the rest was published all the same. `whole`: nothing is left in staging.
     """
 
     files: list[str] = field(default_factory=list)
@@ -39,12 +39,12 @@ class Published:
     refused: int = 0
     whole: bool = False
     code: Code | None = None
-    what: str = ""
+    message: str = ""
 
-    def fault(self, code: Code, what: str) -> None:
+    def fault(self, code: Code, message: str) -> None:
         """Note a fault, unless an earlier one is known."""
         if self.code is None:
-            self.code, self.what = code, what
+            self.code, self.message = code, message
 
     def confirm(self, target: Path) -> None:
         """Count a raw file that holds already what the source gave."""
@@ -148,10 +148,10 @@ class Staging:
                 _write(merge, target, published)
             return True
         except Failure as failure:
-            published.fault(failure.code, failure.what)
+            published.fault(failure.code, failure.message)
         except OSError as error:
             told = from_os_error(error, target.name)
-            published.fault(told.code, told.what)
+            published.fault(told.code, told.message)
             current = target
         if current == target:
             return False

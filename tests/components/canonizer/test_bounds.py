@@ -97,7 +97,7 @@ def test_compiling_a_transform_has_a_time_limit_too(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(bounds, "SECONDS", 0.01)
     with contextlib.closing(Pool()) as pool, pytest.raises(Failure) as caught:
         pool.prepare(Order(str(meta)))
-    assert (caught.value.code, "more than a worker may have" in caught.value.what) == (Code.TRANSFORM_INVALID, True)
+    assert (caught.value.code, "more than a worker may have" in caught.value.message) == (Code.TRANSFORM_INVALID, True)
 
 
 U = "iglu:com.example/hostile/jsonschema/1-0-0"
@@ -131,7 +131,7 @@ def test_a_schema_that_takes_too_long_to_judge_is_a_finding(tmp_path: Path, monk
 def test_what_schemas_take_is_bounded_in_memory_too() -> None:
     with pytest.raises(Failure) as caught:
         schemas.judged(lambda: len(bytearray(2 * bounds.MEMORY)))
-    assert (caught.value.code, "memory" in caught.value.what) == (Code.SCHEMA_INVALID, True)
+    assert (caught.value.code, "memory" in caught.value.message) == (Code.SCHEMA_INVALID, True)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_an_example_for_a_catastrophic_pattern_is_given_up(monkeypatch: pytest.M
     slow = {"type": "string", "pattern": "^(x+)+y$", "minLength": 40}
     with pytest.raises(Failure) as caught:
         schemas.judged(lambda: examples.of({"type": "object", "required": ["a"], "properties": {"a": slow}}))
-    assert "more time or memory than a worker may have" in caught.value.what
+    assert "more time or memory than a worker may have" in caught.value.message
 
 
 @pytest.mark.parametrize("limit", ["-v 40000", "-v 60000", "-d 30000"])
@@ -210,7 +210,7 @@ def test_a_worker_that_cannot_be_started_is_told_as_such(tmp_path: Path, monkeyp
     before = os.listdir("/proc/self/fd")
     with contextlib.closing(Pool()) as pool, pytest.raises(Failure) as caught:
         pool.prepare(Order(str(tmp_path)))
-    assert (caught.value.code, "cannot be started" in caught.value.what) == (Code.TRY_LATER, True)
+    assert (caught.value.code, "cannot be started" in caught.value.message) == (Code.TRY_LATER, True)
     assert os.listdir("/proc/self/fd") == before
 
 

@@ -30,7 +30,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     path.write_text("stores: x\nschemas: 7\nfull_text: maybe\non_change:\n  Email: skip\n  contact: never\n")
     with pytest.raises(ConfigFailure) as caught:
         config.load(path)
-    assert [line.removeprefix(f"{path}:") for line in caught.value.what.split("\n")] == [
+    assert [line.removeprefix(f"{path}:") for line in caught.value.message.split("\n")] == [
         "1:1: unknown key; did you mean store?",
         "2:1: must be a path",
         "3:1: must be true or false",

@@ -47,7 +47,7 @@ def fault(tmp_path: Path, text: str, **settings: Any) -> str:
         blocks(tmp_path, text, **settings)
     assert caught.value.code is Code.CONFIG
     assert caught.value.__context__ is None
-    return caught.value.what
+    return caught.value.message
 
 
 BOTH = [

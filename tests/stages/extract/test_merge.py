@@ -71,7 +71,7 @@ def test_a_torn_last_line_is_cut_only_where_a_writer_was_killed(tmp_path: Path) 
     with Merge() as merge, pytest.raises(Failure) as caught:
         merge.add(torn)
     assert caught.value.code is Code.NOT_JSONL
-    assert caught.value.what == "gmail: line 2 is not a JSON object"
+    assert caught.value.message == "gmail: line 2 is not a JSON object"
 
 
 def test_a_whole_last_line_without_an_end_is_kept(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_bad_line_in_the_middle_is_never_cut(tmp_path: Path) -> None:
 def test_what_is_no_object_is_refused_without_a_word_of_it(tmp_path: Path, line: bytes) -> None:
     with Merge() as merge, pytest.raises(Failure) as caught:
         merge.add(file(tmp_path, "a", b'{"id": "1"}\n' + line + b"\n"))
-    assert caught.value.what == "a: line 2 is not a JSON object"
+    assert caught.value.message == "a: line 2 is not a JSON object"
     assert caught.value.__context__ is None
 
 

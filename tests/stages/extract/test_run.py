@@ -148,7 +148,7 @@ def test_what_only_a_person_can_mend_is_asked_once(house: House, script: str, co
 def test_what_may_pass_is_tried_again(house: House, script: str, code: Code, what: str) -> None:
     result = house.ask(house.program(script, timeout_seconds=0.5), Retry(enabled=True, max_attempts=2))
     assert (result.status, result.code, result.attempts) == ("failed", code, 2)
-    assert result.what == f"the program {what}"
+    assert result.message == f"the program {what}"
     assert house.slept == [60]
 
 
@@ -163,7 +163,7 @@ def test_a_missing_program_says_so_and_is_not_sought_again(house: House) -> None
     source = Source(NAME, "command", {"command": ["/no/such/program"]})
     result = house.ask(source, Retry(enabled=True))
     assert (result.status, result.code, result.attempts) == ("failed", Code.COMPONENT_MISSING, 1)
-    assert "/no/such/program" in result.what
+    assert "/no/such/program" in result.message
 
 
 def test_a_file_that_is_no_jsonl_is_kept_aside_and_the_others_are_published(house: House) -> None:
@@ -175,7 +175,7 @@ def test_a_file_that_is_no_jsonl_is_kept_aside_and_the_others_are_published(hous
     )
     result = house.ask(source)
     assert (result.status, result.code, result.files) == ("partial", Code.NOT_JSONL, (RAW,))
-    assert result.what == f"{NAME}-20251113.jsonl: line 2 is not a JSON object"
+    assert result.message == f"{NAME}-20251113.jsonl: line 2 is not a JSON object"
     (aside,) = (house.work / "rejected" / NAME).glob("*/*")
     assert CANARY in aside.read_text()
     assert house.staged() == []
@@ -195,7 +195,7 @@ def test_names_that_leave_the_convention_are_refused_counted_and_never_lost(hous
     assert (result.status, result.code, result.files) == ("partial", Code.CONFIG, (RAW,))
     assert house.event("files_refused")["count"] == 6
     assert len(list((house.work / "rejected" / NAME).glob("*/*"))) == 6
-    assert CANARY not in result.what
+    assert CANARY not in result.message
     assert list(house.raw.iterdir()) == [house.raw / RAW]
 
 
@@ -203,7 +203,7 @@ def test_a_raw_file_that_is_damaged_is_not_overwritten_and_nothing_staged_is_los
     (house.raw / RAW).write_text("damaged\n")
     result = house.ask(house.program('put({"id": "1"})'))
     assert (result.status, result.code) == ("failed", Code.NOT_JSONL)
-    assert RAW in result.what
+    assert RAW in result.message
     assert (house.raw / RAW).read_text() == "damaged\n"
     (house.raw / RAW).unlink()
     assert house.ask(house.program("")).new_records == 1
@@ -276,7 +276,7 @@ def test_two_runs_of_one_source_at_once_the_second_is_told_so(house: House) -> N
     first = start_run(house, source, house.root / "ready")
     result = house.ask(source)
     assert (result.status, result.code) == ("failed", Code.BUSY)
-    assert NAME in result.what
+    assert NAME in result.message
     first.terminate()
     assert first.wait(10) == 130
 
@@ -382,7 +382,7 @@ def test_a_bad_file_stays_in_the_inbox_and_the_others_are_adopted(house: House) 
     put(path / "contacts-dataverse-20251112.jsonl", "{}\n")
     for _ in range(2):
         result = house.ask(source)
-        assert (result.code, result.what) == (Code.NOT_JSONL, f"{RAW}: line 2 is not a JSON object")
+        assert (result.code, result.message) == (Code.NOT_JSONL, f"{RAW}: line 2 is not a JSON object")
         assert os.listdir(path) == [RAW]
     assert not (house.work / "rejected").exists()
 
@@ -395,7 +395,7 @@ def test_odd_names_links_and_pipes_stay_in_the_inbox(house: House) -> None:
     os.mkfifo(path / "contacts-dataverse-20251112.jsonl")
     result = house.ask(source)
     assert (result.status, result.code) == ("failed", Code.CONFIG)
-    assert CANARY not in result.what
+    assert CANARY not in result.message
     assert len(os.listdir(path)) == 3
     assert list(house.raw.iterdir()) == []
 
@@ -405,7 +405,7 @@ def test_an_inbox_must_be_there_and_closed_to_others(house: House) -> None:
     path.chmod(0o755)
     result = house.ask(source)
     assert result.code is Code.INSECURE
-    assert result.what == f"{path}: the inbox is open to others. Run: chmod 700 {path}"
+    assert result.message == f"{path}: the inbox is open to others. Run: chmod 700 {path}"
     path.rmdir()
     assert house.ask(source).code is Code.MISSING
 

@@ -67,7 +67,7 @@ def _faults(path: Path, root: Path) -> Iterator[Finding]:
         return
     schema, failure = attempt(iglu.SchemaRegistry(root).load, str(key))
     if schema is None:
-        yield Finding(path, 0, "schema_invalid", failure.what.removeprefix(f"{path}: ") if failure else "")
+        yield Finding(path, 0, "schema_invalid", failure.message.removeprefix(f"{path}: ") if failure else "")
         return
     if schema.path != path:
         yield Finding(path, 0, "schema_path", f"is never read: {schema.path.name} lies beside it")
@@ -101,7 +101,7 @@ def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding
     _, failure = attempt(Schemas(root).validator, str(key))
     if failure:
         rule = "schema_ref" if failure.code is Code.SCHEMA_MISSING else "schema_invalid"
-        yield Finding(path, 0, rule, failure.what.removeprefix(f"{path}: "))
+        yield Finding(path, 0, rule, failure.message.removeprefix(f"{path}: "))
 
 
 def _fields(path: Path, document: dict[str, Any]) -> Iterator[Finding]:

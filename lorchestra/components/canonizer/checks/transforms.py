@@ -104,4 +104,4 @@ def _findings(path: Path, failure: Failure | None) -> Iterator[Finding]:
     if isinstance(failure, ConfigFailure):
         yield from (Finding(path, finding.line, "metadata", finding.message) for finding in failure.findings)
     elif failure is not None:
-        yield Finding(path, 0, _RULES.get(failure.code, "invalid"), failure.what.removeprefix(f"{path}: "))
+        yield Finding(path, 0, _RULES.get(failure.code, "invalid"), failure.message.removeprefix(f"{path}: "))

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         name = transforms.name_of(args.registry, meta)
         verdicts, failure = attempt(_verdicts, meta, args.schemas, chosen)
         if verdicts is None:
-            why = failure.what.replace("\n", "; ") if failure else ""
+            why = failure.message.replace("\n", "; ") if failure else ""
             print(f"{name}: cannot be run: {visible(why)}")
             failed += 1
             continue

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if stopped:
         raise stopped
     for failed in failures[:_MOST_TOLD]:
-        program.tell("vector-projector", failed.failure.what, failed.failure.advice)
+        program.tell("vector-projector", failed.failure.message, failed.failure.advice)
     if len(failures) > _MOST_TOLD:
         program.tell(
             "vector-projector", f"{len(failures) - _MOST_TOLD} more files failed", "See them with --report FILE."
@@ -129,7 +129,7 @@ def _report(pull: Pull, failures: Sequence[FileFailure], objects: int, seconds: 
     return {
         **{name: pull.counts[name] for name in COUNTS},
         "rejected_by": dict(sorted(pull.rejected_by.items())),
-        "failed": [{"file": f.file, "code": f.failure.code, "what": f.failure.what} for f in failures],
+        "failed": [{"file": f.file, "code": f.failure.code, "what": f.failure.message} for f in failures],
         "objects": objects,
         "duration_seconds": round(seconds, 3),
     }

@@ -55,7 +55,7 @@ def _nothing(_names: Collection[str], _whole: bool) -> None:
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended; `code` is None where it went well. `what` may be told to anybody.
+    """How an attempt ended; `code` is None where it went well. `message` may be told to anybody.
 
     `log` is the program's private log. `confirmed` are raw files that hold already what the source has, so that it was
     not copied; `waiting` counts what was left for the next run. `published` is called when the hand-over is done, with
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
     """
 
     code: Code | None = None
-    what: str = ""
+    message: str = ""
     log: Path | None = None
     confirmed: tuple[Path, ...] = ()
     waiting: int = 0

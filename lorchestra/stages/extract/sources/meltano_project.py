@@ -151,7 +151,9 @@ def _load(path: Path) -> Mapping[str, Any]:
             return value
     except OSError as error:
         told = from_os_error(error, path)
-        failure = Failure(told.code, told.what, advice="Check repo_path: it names the directory of a Meltano project.")
+        failure = Failure(
+            told.code, told.message, advice="Check repo_path: it names the directory of a Meltano project."
+        )
     except yaml.MarkedYAMLError as error:  # its text quotes the file, where passwords may stand
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         failure = Failure(Code.CONFIG, f"{path}:{line}: not YAML")
