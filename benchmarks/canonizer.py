@@ -90,7 +90,7 @@ for await (const line of readline.createInterface({ input: process.stdin, crlfDe
 _PYTHON = r"""
 import json, sys
 import jsonata, jsonschema
-from lorchestra.components.canonizer.functions import dates, mail, markup
+from lorchestra.components.canonizer.record.functions import dates, mail, markup
 spec, before, after = sys.argv[1:]
 def compiled(path):
     schema = json.load(open(path))

@@ -12,9 +12,12 @@ from pathlib import Path
 import apsw
 
 from benchmarks.tables import seconds
-from lorchestra.components.projector import lookup, objects, opening, search
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.search import Wanted
+from lorchestra.components.projector.database import lookup
+from lorchestra.components.projector.objects import object_files
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import search
+from lorchestra.components.projector.query.search import Wanted
+from lorchestra.components.projector.upkeep import connect
 
 _TURNS = 30
 
@@ -22,13 +25,13 @@ _TURNS = 30
 def measure(root: Path) -> list[tuple[str, str, str, str]]:
     """One row a question: what, how many match, the median, the slowest."""
     store = Store(root)
-    with opening.for_reading(store) as (_, connection):
+    with connect.for_reading(store) as (_, connection):
         words = _words(connection)
         ids = [each.hex() for (each,) in connection.execute("SELECT id FROM object ORDER BY id LIMIT ?", (_TURNS,))]
         turn = itertools.cycle(ids)
 
         def get() -> object:
-            return objects.read(store, lookup.chosen(lookup.revisions(connection, next(turn)), None).name)
+            return object_files.read(store, lookup.chosen(lookup.revisions(connection, next(turn)), None).name)
 
         rows = [_row("`get`", "1", get)]
         for name, word in words.items():

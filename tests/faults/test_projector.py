@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.projector.bench import PROGRAM, Bench, contact, email
+from tests.components.projector.harness import PROGRAM, Bench, contact, email
 from tests.faults import strace
 
 pytestmark = pytest.mark.skipif(not strace.available(), reason="strace is missing or may not trace")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from lorchestra.components.canonizer import checks
+from lorchestra.components.canonizer.authoring import checks
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = ROOT / "transforms"

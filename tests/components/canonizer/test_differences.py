@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorchestra.components.canonizer.differences import NOTHING, differences, shown
+from lorchestra.components.canonizer.authoring.differences import NOTHING, differences, shown
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),

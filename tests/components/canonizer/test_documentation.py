@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lorchestra.components.canonizer import cli, functions, metadata
-from lorchestra.components.canonizer.rules import Rule
-from tests.components.canonizer.house import can
+from lorchestra.components.canonizer import cli
+from lorchestra.components.canonizer.record import functions
+from lorchestra.components.canonizer.record.rules import Rule
+from lorchestra.components.canonizer.registry import metadata
+from tests.components.canonizer.harness import can
 
 PAGE = (Path(__file__).parents[3] / "docs" / "canonizer.md").read_text()
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lorchestra.base.errors import Failure
-from lorchestra.components.canonizer import engines
-from lorchestra.components.canonizer.engines import EvaluationFault, SyntaxFault
+from lorchestra.components.canonizer.record import engines
+from lorchestra.components.canonizer.record.engines import EvaluationFault, SyntaxFault
 
 ENGINES = [engines.load("jsonatapy"), engines.load("jlens")]
 pytestmark = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.NAME)
@@ -91,6 +91,6 @@ def test_it_says_its_version(engine: engines.Engine) -> None:
 
 
 def test_an_engine_that_is_not_installed_is_told(engine: engines.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, f"lorchestra.components.canonizer.engines.{engine.NAME}", None)
+    monkeypatch.setitem(sys.modules, f"lorchestra.components.canonizer.record.engines.{engine.NAME}", None)
     with pytest.raises(Failure, match="not installed"):
         engines.load(engine.NAME)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lorchestra.components.canonizer import engines, functions
-from lorchestra.components.canonizer.functions import dates, mail, markup
+from lorchestra.components.canonizer.record import engines, functions
+from lorchestra.components.canonizer.record.functions import dates, mail, markup
 
 ENGINES = [engines.load("jsonatapy"), engines.load("jlens")]
 

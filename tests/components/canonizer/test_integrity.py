@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.house import NOTE, RAW, Registry, can, rows
+from tests.components.canonizer.harness import NOTE, RAW, Registry, can, rows
 
 SPEC = '{\n  "id": id\n}\n'
 LINE = b'{"id":"a"}\n'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.house import NOTE, RAW, Registry, can
+from tests.components.canonizer.harness import NOTE, RAW, Registry, can
 
 TOKEN = "CANARY7731"
 SPECS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.house import NOTE, RAW, Registry, can
+from tests.components.canonizer.harness import NOTE, RAW, Registry, can
 
 SPEC = '{"id": id}'
 DIGEST = hashlib.sha256(SPEC.encode()).hexdigest()

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lorchestra.components.canonizer.evolution import Step, changes, next_version, step
-from tests.components.canonizer.house import Registry, can
+from lorchestra.components.canonizer.authoring.evolution import Step, changes, next_version, step
+from tests.components.canonizer.harness import Registry, can
 
 CLOSED: dict[str, Any] = {
     "type": "object",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.house import CAN, NOTE, RAW, Registry, can
+from tests.components.canonizer.harness import CAN, NOTE, RAW, Registry, can
 
 SELF = {"vendor": "org.canonical", "name": "note", "format": "jsonschema", "version": "1-0-0"}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.house import CAN, RAW, Registry, can, rows
+from tests.components.canonizer.harness import CAN, RAW, Registry, can, rows
 
 SPEC = 'id = "bomb" ? $pad("x", 10000000000) : many ? [1..many].{"n": $} : drop ? () : {"id": id}'
 

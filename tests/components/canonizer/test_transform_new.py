@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lorchestra.base.errors import Failure
-from lorchestra.components.canonizer import examples
-from tests.components.canonizer.house import NOTE, RAW, Registry, can
+from lorchestra.components.canonizer.authoring import examples
+from tests.components.canonizer.harness import NOTE, RAW, Registry, can
 
 BUNDLED = Path(__file__).parents[3] / "transforms"
 SOURCES = sorted(

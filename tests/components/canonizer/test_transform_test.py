@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.house import NOTE, Registry, can
+from tests.components.canonizer.harness import NOTE, Registry, can
 
 
 def registry(root: Path, spec: str, cases: dict[str, tuple[Any, Any]]) -> Registry:

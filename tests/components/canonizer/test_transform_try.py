@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.house import CAN, NOTE, Registry, can
+from tests.components.canonizer.harness import CAN, NOTE, Registry, can
 
 SECRET = "SECRET4711"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.projector.bench import Bench, contact, email
+from tests.components.projector.harness import Bench, contact, email
 
 
 @pytest.fixture

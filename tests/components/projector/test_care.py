@@ -13,8 +13,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from lorchestra.components.projector import cli, migrations
-from tests.components.projector.bench import CONTACT, EMAIL, Bench, contact, email
+from lorchestra.components.projector import cli
+from lorchestra.components.projector.database import migrations
+from tests.components.projector.harness import CONTACT, EMAIL, Bench, contact, email
 
 
 def sql(bench: Bench, statement: str) -> None:

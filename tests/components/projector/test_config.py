@@ -8,7 +8,7 @@ import pytest
 
 from lorchestra.base.errors import ConfigFailure, Failure
 from lorchestra.components.projector import config
-from tests.components.projector.bench import Bench, email
+from tests.components.projector.harness import Bench, email
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lorchestra.components.projector import cli
-from tests.components.projector.bench import PROGRAM
+from tests.components.projector.harness import PROGRAM
 
 PAGE = (Path(__file__).parents[3] / "docs" / "store.md").read_text()
 

@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorchestra.components.projector import envelope
-from lorchestra.components.projector.layout import ObjectName
+from lorchestra.components.projector.objects import envelope
+from lorchestra.components.projector.objects.layout import ObjectName
 
 NAME = ObjectName("email", bytes(range(16)), 3)
 RULES = '{"key":["a"],"text":["record"],"title":"say \\"record\\":"}'

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lorchestra.components.projector import layout
-from lorchestra.components.projector.layout import ObjectName, Store
+from lorchestra.components.projector.objects import layout
+from lorchestra.components.projector.objects.layout import ObjectName, Store
 
 ID = bytes.fromhex("AABCDEF1234567890000000000000001")
 HEX = "AABCDEF1234567890000000000000001"

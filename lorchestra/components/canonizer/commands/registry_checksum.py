@@ -11,10 +11,10 @@ import re
 
 from lorchestra.base import yaml_document
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.components.canonizer import files, transforms
-from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks import attempt
+from lorchestra.components.canonizer.authoring.checks import attempt
+from lorchestra.components.canonizer.commands.arguments import add_registry
 from lorchestra.components.canonizer.commands.transform_test import wanted
+from lorchestra.components.canonizer.registry import transforms, writing
 from lorchestra.records.registry import read_bytes
 
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     for found in differing:
         if args.write:
-            files.replace(found.meta_path, rewritten(found))
+            writing.replace(found.meta_path, rewritten(found))
         before = found.meta.sha256[:12] if found.meta.sha256 else "none"
         change = f"{before} {'->' if args.write else 'but the spec has'} {found.spec_sha256[:12]}"
         print(f"{visible(str(found.meta_path))}: {change}")

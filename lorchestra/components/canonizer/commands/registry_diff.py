@@ -16,10 +16,10 @@ from pathlib import Path
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import evolution
-from lorchestra.components.canonizer.arguments import add_registry, schemas_of
-from lorchestra.components.canonizer.checks.schemas import judged, named, require_valid
-from lorchestra.components.canonizer.evolution import Step
+from lorchestra.components.canonizer.authoring import evolution
+from lorchestra.components.canonizer.authoring.checks.schemas import judged, named, require_valid
+from lorchestra.components.canonizer.authoring.evolution import Step
+from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
 from lorchestra.records import iglu, registry
 
 _STEPS = {

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure
-from lorchestra.components.canonizer import checks, transforms
-from lorchestra.components.canonizer.arguments import add_registry, schemas_of
+from lorchestra.components.canonizer.authoring import checks
+from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
+from lorchestra.components.canonizer.registry import transforms
 from lorchestra.records.registry import home
 
 
@@ -40,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _findings(registry: Path, metas: list[Path], root: Path, schemas: list[Path]) -> Iterator[checks.Finding]:
-    from lorchestra.components.canonizer.checks import schemas as of_schemas
-    from lorchestra.components.canonizer.checks import transforms as of_transforms
+    from lorchestra.components.canonizer.authoring.checks import schemas as of_schemas
+    from lorchestra.components.canonizer.authoring.checks import transforms as of_transforms
 
     for meta in metas:
         yield from of_transforms.check(meta, home(registry), root)

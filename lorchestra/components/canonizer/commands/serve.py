@@ -13,9 +13,9 @@ import sys
 
 import orjson
 
-from lorchestra.components.canonizer import serving
-from lorchestra.components.canonizer.frames import write_all
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.job import serve
+from lorchestra.components.canonizer.workers.pool import Pool
+from lorchestra.components.canonizer.workers.protocol import write_all
 
 LONGEST = 16 * 1024 * 1024
 """Bytes of a job: some hundred thousand inputs."""
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         while line := _job():
             if not line.isspace():
-                write_all(channel, orjson.dumps(serving.answer(line, pool)) + b"\n")
+                write_all(channel, orjson.dumps(serve.answer(line, pool)) + b"\n")
     finally:
         pool.close()
     return 0

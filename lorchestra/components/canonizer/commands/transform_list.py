@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from lorchestra.base.errors import Failure
-from lorchestra.components.canonizer import transforms
-from lorchestra.components.canonizer.arguments import add_registry
+from lorchestra.components.canonizer.commands.arguments import add_registry
+from lorchestra.components.canonizer.registry import transforms
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import examples, files, goldens, skeleton
-from lorchestra.components.canonizer.arguments import add_registry, schemas_of
-from lorchestra.components.canonizer.checks.schemas import judged, named
+from lorchestra.components.canonizer.authoring import examples, goldens, skeleton
+from lorchestra.components.canonizer.authoring.checks.schemas import judged, named
+from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
 from lorchestra.components.canonizer.commands.transform_try import is_private
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.registry import writing
+from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import registry
 from lorchestra.records.names import is_transform
 
@@ -44,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
     targets = _targets(registry.home(args.registry), args)
-    files.refuse_existing(targets)
+    writing.refuse_existing(targets)
     for path, content in targets.items():
-        files.create(path, content)
+        writing.create(path, content)
         print(path)
     spec = next(iter(targets))
     print(f"Next: edit {spec}, then `can registry checksum --write {args.id}` and `can transform test {args.id}`.")

@@ -22,12 +22,14 @@ from typing import Any
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import add_transform, as_text, count, limit, meta_path
-from lorchestra.components.canonizer.canonize import Canonization, Policy, Tally, Write
-from lorchestra.components.canonizer.drafts import Draft, drafting, publish
-from lorchestra.components.canonizer.frames import Order, write_all
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.commands.arguments import add_transform, count, limit, meta_path
+from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally, Write
+from lorchestra.components.canonizer.record.requests import Chunk, Order
+from lorchestra.components.canonizer.registry.paths import as_text
+from lorchestra.components.canonizer.workers import chunks
+from lorchestra.components.canonizer.workers.pool import Pool
+from lorchestra.components.canonizer.workers.protocol import write_all
+from lorchestra.storage.atomic import Draft, drafting, publish
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +92,7 @@ def _report(tally: Tally, prepared: dict[str, Any], seconds: float) -> bytes:
     return orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _records(arguments: argparse.Namespace, source: int, name: str) -> Iterator[chunks.Chunk]:
+def _records(arguments: argparse.Namespace, source: int, name: str) -> Iterator[Chunk]:
     records = chunks.document(source, name) if arguments.document else chunks.cut(source, name)
     if arguments.limit is not None:
         records = itertools.islice(chunks.singles(records), arguments.limit)

@@ -6,8 +6,9 @@ import argparse
 import sys
 
 from lorchestra.base.errors import visible
-from lorchestra.components.canonizer import engines, functions, transforms
-from lorchestra.components.canonizer.arguments import add_transform, meta_path
+from lorchestra.components.canonizer.commands.arguments import add_transform, meta_path
+from lorchestra.components.canonizer.record import engines, functions
+from lorchestra.components.canonizer.registry import transforms
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

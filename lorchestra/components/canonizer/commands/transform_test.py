@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.components.canonizer import engines, goldens, transforms
-from lorchestra.components.canonizer.arguments import add_registry
-from lorchestra.components.canonizer.checks import attempt
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.authoring import goldens
+from lorchestra.components.canonizer.authoring.checks import attempt
+from lorchestra.components.canonizer.commands.arguments import add_registry
+from lorchestra.components.canonizer.record import engines
+from lorchestra.components.canonizer.registry import transforms
+from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records.registry import locate
 
 _ENGINES = ("jsonatapy", "jlens")

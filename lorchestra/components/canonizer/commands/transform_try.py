@@ -21,9 +21,9 @@ from typing import Any
 import orjson
 
 from lorchestra.base.errors import Code, Exit, Failure
-from lorchestra.components.canonizer import goldens
-from lorchestra.components.canonizer.arguments import add_registry, count
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.authoring import goldens
+from lorchestra.components.canonizer.commands.arguments import add_registry, count
+from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import jsonl, registry
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024

@@ -15,10 +15,11 @@ import sys
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.components.canonizer import chunks
-from lorchestra.components.canonizer.arguments import REGISTRY, as_text, schemas_of
-from lorchestra.components.canonizer.frames import Check
-from lorchestra.components.canonizer.pool import Pool
+from lorchestra.components.canonizer.commands.arguments import REGISTRY, schemas_of
+from lorchestra.components.canonizer.record.requests import Check
+from lorchestra.components.canonizer.registry.paths import as_text
+from lorchestra.components.canonizer.workers import chunks
+from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import iglu
 
 

@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from lorchestra.components.projector import config, opening, purge
-from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector import config
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.upkeep import connect, purge
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Merge the full text, rewrite the database without its free pages, remove empty directories."""
     store = Store(config.resolve(options).store)
-    with opening.for_writing(store, wait=options.wait) as opened:
+    with connect.for_writing(store, wait=options.wait) as opened:
         before = store.database.stat().st_size
         purge.rewrite(store, opened.connection)
         directories = _remove_empty(store.objects)

@@ -7,10 +7,15 @@ import sys
 
 import apsw
 
-from lorchestra.components.projector import config, database, lookup, objects, opening, output, reading
-from lorchestra.components.projector.embedding import MODEL, Embedder
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.lookup import Found
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects import object_files
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import output
+from lorchestra.components.projector.query.embedding import MODEL, Embedder
+from lorchestra.components.projector.record import schema
+from lorchestra.components.projector.upkeep import connect
 
 _BATCH = 50
 
@@ -25,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
     store, embedder = Store(config.resolve(options).store), Embedder()
     done = 0
     while done != options.limit:
-        with opening.for_reading(store) as opened:
+        with connect.for_reading(store) as opened:
             batch = _pending(opened.connection, min(_BATCH, options.limit - done) if options.limit > 0 else _BATCH)
             vectors = [(found, embedder.embed(_text(store, found))) for found in batch]
         if not batch:
             break
-        with opening.for_writing(store, wait=True) as opened:
+        with connect.for_writing(store, wait=True) as opened:
             _save(opened.connection, vectors)
         done += len(batch)
         sys.stderr.write(f"\rvector-projector: {done} objects" if sys.stderr.isatty() else "")
@@ -41,12 +46,12 @@ def run(options: argparse.Namespace) -> int:
 def _pending(connection: apsw.Connection, limit: int) -> list[Found]:
     query = f"""{lookup.SELECT} LEFT JOIN embedding ON embedding.object = object.no AND embedding.model = ?
         WHERE object.state = 0 AND object.indexed AND embedding.object IS NULL ORDER BY object.no DESC LIMIT ?"""
-    return [lookup.found(row) for row in database.rows(connection, query, (MODEL, limit))]
+    return [lookup.found(row) for row in metadata_db.rows(connection, query, (MODEL, limit))]
 
 
 def _text(store: Store, found: Found) -> str:
-    envelope = objects.read(store, found.name)
-    return "\n".join(reading.searched(envelope.parsed(), reading.rules_from(envelope.rules)))
+    envelope = object_files.read(store, found.name)
+    return "\n".join(schema.searched(envelope.parsed(), schema.rules_from(envelope.rules)))
 
 
 def _save(connection: apsw.Connection, vectors: list[tuple[Found, bytes]]) -> None:

@@ -14,10 +14,14 @@ from typing import NamedTuple
 import apsw
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, database, layout, lookup, objects, opening, output
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.lookup import Found
-from lorchestra.components.projector.opening import Opened
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects import layout, object_files
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import output
+from lorchestra.components.projector.upkeep import connect
+from lorchestra.components.projector.upkeep.connect import Opened
 from lorchestra.storage import private
 
 
@@ -40,11 +44,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the current objects, by type, day and moment, byte for byte as they came."""
-    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+    with connect.for_reading(Store(config.resolve(options).store)) as opened:
         found = _found(opened.connection, options)
         if options.output == "-":
             for item in found:
-                output.write_raw(sys.stdout, objects.read(opened.store, item.name).record)
+                output.write_raw(sys.stdout, object_files.read(opened.store, item.name).record)
             return 0
         records, files = _write(opened, found, _directory(Path(options.output)))
     sys.stderr.write(f"vector-projector: {records} records in {files} files\n")
@@ -52,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _found(connection: apsw.Connection, options: argparse.Namespace) -> Iterator[Found]:
-    kinds = dict(database.rows(connection, "SELECT name, no FROM type ORDER BY name"))
+    kinds = dict(metadata_db.rows(connection, "SELECT name, no FROM type ORDER BY name"))
     for kind in options.type or kinds:
         first, last = layout.row_range(lookup.type_number(connection, kind), options.since, options.until)
         query = f"{lookup.SELECT} WHERE object.no BETWEEN ? AND ? AND object.state = 0 ORDER BY object.no"
@@ -73,7 +77,7 @@ def _write(opened: Opened, found: Iterator[Found], directory: Path) -> tuple[int
     for day, items in groupby(found, lambda item: _Day(item.name.type, layout.row_day(item.no).toordinal())):
         with private.replacing(directory / day.file) as file:
             for item in items:
-                file.write(objects.read(opened.store, item.name).record + b"\n")
+                file.write(object_files.read(opened.store, item.name).record + b"\n")
                 records += 1
         files += 1
     return records, files

@@ -9,10 +9,14 @@ from typing import Any
 
 import orjson
 
-from lorchestra.components.projector import config, database, lookup, objects, opening, origin, output
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.lookup import Found
-from lorchestra.components.projector.opening import Opened
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects import object_files
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import origin, output
+from lorchestra.components.projector.upkeep import connect
+from lorchestra.components.projector.upkeep.connect import Opened
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the record, or what is known about it."""
-    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+    with connect.for_reading(Store(config.resolve(options).store)) as opened:
         matches = lookup.revisions(opened.connection, options.id)
         if options.history:
             _write_history(matches, options.format)
@@ -44,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> None:
-    envelope = objects.read(opened.store, found.name)
+    envelope = object_files.read(opened.store, found.name)
     if options.raw:
         output.write_raw(sys.stdout, envelope.record)
         return
@@ -65,6 +69,6 @@ def _write_history(matches: list[Found], form: str) -> None:
 
 
 def _write_origin(opened: Opened, matches: list[Found], options: argparse.Namespace) -> None:
-    directory = options.input or Path(database.get_meta(opened.connection, "input", "."))
+    directory = options.input or Path(metadata_db.get_meta(opened.connection, "input", "."))
     rows = [place for found in matches for place in origin.places(opened.connection, found, directory)]
     output.write(sys.stdout, origin.Place._fields, rows, options.format)

@@ -9,8 +9,12 @@ from typing import Any
 import apsw
 import orjson
 
-from lorchestra.components.projector import config, database, layout, lookup, opening, output
-from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.objects import layout
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import output
+from lorchestra.components.projector.upkeep import connect
 
 _COLUMNS = ("id", "revision", "state", "time", "title")
 
@@ -27,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print one row an object."""
-    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+    with connect.for_reading(Store(config.resolve(options).store)) as opened:
         no = lookup.type_number(opened.connection, options.type)
         query = f"""
             SELECT {lookup.COLUMNS}, {_title(opened.connection, no)}
@@ -42,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _title(connection: apsw.Connection, kind: int) -> str:
     """The expression for an object's title: each reading may call it by another property."""
-    columns = dict(database.rows(connection, "SELECT property, no FROM field WHERE type = ?", (kind,)))
-    readings = database.rows(connection, "SELECT no, rules FROM reading WHERE type = ?", (kind,))
+    columns = dict(metadata_db.rows(connection, "SELECT property, no FROM field WHERE type = ?", (kind,)))
+    readings = metadata_db.rows(connection, "SELECT no, rules FROM reading WHERE type = ?", (kind,))
     titles = {no: columns.get(orjson.loads(rules).get("title")) for no, rules in readings}
     cases = " ".join(f"WHEN {no} THEN fields.c{column}" for no, column in titles.items() if column)
     return f"CASE object.reading {cases} END" if cases else "NULL"

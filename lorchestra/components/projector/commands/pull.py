@@ -14,11 +14,14 @@ import orjson
 
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
-from lorchestra.components.projector import canonical, config, database, opening, registry
-from lorchestra.components.projector.canonical import Source
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.pull import FileFailure, Pull
-from lorchestra.components.projector.reading import Judges
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import metadata_db, registry
+from lorchestra.components.projector.ingest.pull import FileFailure, Pull
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.record import canonical
+from lorchestra.components.projector.record.canonical import Source
+from lorchestra.components.projector.record.schema import Judges
+from lorchestra.components.projector.upkeep import connect
 from lorchestra.records import iglu, names
 from lorchestra.storage import private
 
@@ -52,13 +55,13 @@ def run(options: argparse.Namespace) -> int:
     sources, failures = _sources(options.input, options.files, options.type)
     present = {source.name for source in sources} | {failed.file for failed in failures}
     store = Store(settings.store)
-    with opening.for_writing(store, create=True, wait=options.wait) as opened:
+    with connect.for_writing(store, create=True, wait=options.wait) as opened:
         pull = Pull(store, opened.connection, Judges(iglu.SchemaRegistry(settings.schemas)), settings)
         stopped = _bring(pull, sources)
         failures += pull.failures
         if not (options.files or stopped):
             pull.settle_missing(present, options.type, prune=options.prune)
-        database.remember(opened.connection, "input", str(options.input.absolute()))
+        metadata_db.remember(opened.connection, "input", str(options.input.absolute()))
         unfinished = {source.type for source in sources} if stopped else {failed.type for failed in failures}
         registry.write(store, opened.connection, unfinished)
         report = _report(pull, failures, registry.objects(opened.connection), time.monotonic() - began)

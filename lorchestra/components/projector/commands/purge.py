@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, database, lookup, opening, origin, output, proof, purge, registry
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.lookup import Found
-from lorchestra.components.projector.opening import Opened
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import lookup, metadata_db, registry
+from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import origin, output
+from lorchestra.components.projector.upkeep import connect, purge, purge_check
+from lorchestra.components.projector.upkeep.connect import Opened
 
 _COLUMNS = ("id", "type", "revision", "canonical_file", "canonical_line", "raw_file", "raw_line")
 
@@ -29,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List what goes and the files that still hold it; ask; remove; prove."""
     key, value = _subject(options)
-    with opening.for_writing(Store(config.resolve(options).store)) as opened:
+    with connect.for_writing(Store(config.resolve(options).store)) as opened:
         matches = _matches(opened, options.ids, key, value)
         _write_places(opened, matches, options)
         if options.dry_run:
@@ -42,17 +45,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
     store, connection = opened
-    evidence = proof.take(store, matches)
+    evidence = purge_check.take(store, matches)
     purge.purge(store, connection, {found.name.id for found in matches})
     rejects = purge.clean_rejects(store, lambda record: bool(key) and purge.has(record.get(key), value))
     unfinished = {
         path.stem for path in store.registry("x").parent.glob("*.json") if b'"holds": null' in path.read_bytes()
     }
     registry.write(store, connection, unfinished)
-    proven = proof.prove(store, connection, evidence)
+    proven = purge_check.prove(store, connection, evidence)
     if proven.traces:
         purge.rewrite(store, connection)
-        proven = proof.prove(store, connection, evidence)
+        proven = purge_check.prove(store, connection, evidence)
     if proven.traces:
         raise Failure(
             Code.STORE_DAMAGED,
@@ -87,7 +90,7 @@ def _matches(opened: Opened, ids: list[str], key: str, value: str) -> list[Found
 
 
 def _write_places(opened: Opened, matches: list[Found], options: argparse.Namespace) -> None:
-    directory = options.input or Path(database.get_meta(opened.connection, "input", "."))
+    directory = options.input or Path(metadata_db.get_meta(opened.connection, "input", "."))
     rows: list[tuple[Any, ...]] = []
     for found in matches:
         identity = (found.name.id.hex().upper(), found.name.type, found.name.revision)

@@ -11,8 +11,10 @@ from typing import Any
 import apsw
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, opening, output, views
-from lorchestra.components.projector.layout import Store
+from lorchestra.components.projector import config
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import output, views
+from lorchestra.components.projector.upkeep import connect
 
 _ALLOWED = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _LONGEST_VALUE = 256 * 1024 * 1024
@@ -29,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the rows."""
-    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+    with connect.for_reading(Store(config.resolve(options).store)) as opened:
         made = views.create(opened.store, opened.connection)
         if options.views:
             rows: Any = [(view.name, name) for view in made for name in view.columns]

@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from lorchestra.components.projector import config, database, opening, registry
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.repair import Repair
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import metadata_db, registry
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.upkeep import connect
+from lorchestra.components.projector.upkeep.repair import Repair
 from lorchestra.storage import private
 
 
@@ -22,12 +24,12 @@ def run(options: argparse.Namespace) -> int:
     """Rebuild and tell what was found."""
     settings = config.resolve(options)
     store = Store(settings.store)
-    opening.check(store)
+    connect.check(store)
     held = private.lock(store.lock, wait=options.wait)
     work = Repair(store, settings)
     connection = work.run()
     try:
-        kinds = [kind for _, kind in database.rows(connection, "SELECT no, name FROM type")]
+        kinds = [kind for _, kind in metadata_db.rows(connection, "SELECT no, name FROM type")]
         registry.write(store, connection, kinds)
     finally:
         connection.close()

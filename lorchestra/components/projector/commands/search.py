@@ -9,10 +9,12 @@ import apsw
 
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, embedding, opening, output, search
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.lookup import Found
-from lorchestra.components.projector.opening import Opened
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import embedding, output, search
+from lorchestra.components.projector.upkeep import connect
+from lorchestra.components.projector.upkeep.connect import Opened
 
 _COLUMNS = ("id", "type", "time", "title", "snippet")
 
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     words = sys.stdin.read() if options.words == ["-"] else " ".join(options.words)
     match = words if options.raw or options.semantic else search.match(words)
     wanted = search.Wanted(match, tuple(options.type), options.since, options.until, options.limit, options.all)
-    with opening.for_reading(Store(config.resolve(options).store)) as opened:
+    with connect.for_reading(Store(config.resolve(options).store)) as opened:
         if options.semantic:
             results = _by_meaning(opened, wanted)
         else:

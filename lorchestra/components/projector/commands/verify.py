@@ -10,10 +10,13 @@ import apsw
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector import config, opening, output, registry
-from lorchestra.components.projector import verify as proving
-from lorchestra.components.projector.layout import Store
-from lorchestra.components.projector.verify import Finding
+from lorchestra.components.projector import config
+from lorchestra.components.projector.database import registry
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.query import output
+from lorchestra.components.projector.upkeep import connect
+from lorchestra.components.projector.upkeep import verify as proving
+from lorchestra.components.projector.upkeep.verify import Finding
 from lorchestra.storage import private
 
 
@@ -26,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings, one row each. Fails with STORE_DAMAGED when there is one."""
-    with opening.for_writing(Store(config.resolve(options).store), wait=True) as opened:
+    with connect.for_writing(Store(config.resolve(options).store), wait=True) as opened:
         findings = _findings(opened, words=not options.quick)
         objects = 0 if findings else registry.objects(opened.connection)
     if options.report:
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _findings(opened: opening.Opened, *, words: bool) -> list[Finding]:
+def _findings(opened: connect.Opened, *, words: bool) -> list[Finding]:
     found: list[Finding] = []
     try:
         for finding in proving.verify(opened, words=words):

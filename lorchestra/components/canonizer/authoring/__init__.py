@@ -1,0 +1,1 @@
+"""What authors of transforms use: goldens, checks, schema evolution, skeletons."""

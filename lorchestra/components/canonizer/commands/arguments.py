@@ -1,0 +1,65 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure
+
+REGISTRY = Path("transforms")
+
+
+def add_transform(parser: argparse.ArgumentParser) -> None:
+    """Which transform: by name and registry, or by its metadata file."""
+    which = parser.add_argument_group("which transform")
+    which.add_argument(
+        "id", nargs="?", metavar="ID", help="its name, as email/gmail_to_canonical_v1 or …@1.0.0, …@latest"
+    )
+    add_registry(which)
+    which.add_argument("--meta", type=Path, metavar="FILE", help="its metadata file, in place of ID")
+    which.add_argument(
+        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+    )
+    which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (what the metadata says)")
+
+
+def add_registry(parser: argparse._ActionsContainer) -> None:
+    """Where transforms are looked up."""
+    parser.add_argument(
+        "--registry", type=Path, default=REGISTRY, metavar="DIR", help="where ID is found (./transforms)"
+    )
+
+
+def meta_path(arguments: argparse.Namespace) -> Path:
+    """The metadata file that the arguments name. Raises Failure(USAGE | TRANSFORM_MISSING)."""
+    if (arguments.meta is None) == (arguments.id is None):
+        raise Failure(Code.USAGE, "say which transform: an ID or --meta, one of them")
+    if arguments.meta is not None:
+        path: Path = arguments.meta
+        return path
+    from lorchestra.records import registry
+
+    return registry.locate(arguments.registry, arguments.id)
+
+
+def schemas_of(where: Path, named: Path | None) -> Path:
+    """The schemas that `--schemas` names; else those of a registry: below it, below its transforms, or beside it."""
+    if named is not None:
+        return named
+    from lorchestra.records import registry
+
+    places = [directory / "schemas" for directory in (where, registry.home(where), where.parent)]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def count(text: str, least: int = 1) -> int:
+    """A whole number from 1."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least}")
+    return int(text)
+
+
+def limit(text: str) -> int:
+    """A whole number from 0."""
+    return count(text, 0)

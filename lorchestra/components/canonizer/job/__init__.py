@@ -1,0 +1,1 @@
+"""From input files to an output file: counts, rejects, lineage."""

@@ -1,0 +1,128 @@
+"""Inputs through transforms into one output: what is written, what is set aside, what it means for the job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.components.canonizer.record.requests import Chunk, Converted
+from lorchestra.components.canonizer.record.rules import UNREADABLE, Reject, Stage
+from lorchestra.components.canonizer.workers.pool import Pool
+from lorchestra.records.lineage import Runs
+
+Write = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a rejected record means: it is counted, or it is the end of the job."""
+
+    skip_invalid: bool = True
+    max_rejects: int | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over one or more inputs."""
+
+    records_in: int = 0
+    records_out: int = 0
+    dropped: int = 0
+    inexact_integers: int = 0
+    rejected_by: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rejected(self) -> int:
+        """Records set aside."""
+        return self.rejected_by.total()
+
+    def count(self, converted: Converted) -> None:
+        """Count in what became of some lines."""
+        self.records_in += converted.records
+        self.records_out += len(converted.sources)
+        self.dropped += converted.dropped
+        self.inexact_integers += converted.inexact
+        self.rejected_by.update(f"{reject.stage}:{reject.rule}" for reject in converted.rejects)
+
+    def add(self, other: Tally) -> None:
+        """Count in another tally."""
+        self.records_in += other.records_in
+        self.records_out += other.records_out
+        self.dropped += other.dropped
+        self.inexact_integers += other.inexact_integers
+        self.rejected_by += other.rejected_by
+
+    def counts(self) -> dict[str, int]:
+        """As a lineage writes it."""
+        return {
+            "records_in": self.records_in,
+            "records_out": self.records_out,
+            "rejected": self.rejected,
+            "dropped": self.dropped,
+        }
+
+    def report(self) -> dict[str, Any]:
+        """As results and reports write it."""
+        by = dict(sorted(self.rejected_by.items()))
+        return {**self.counts(), "inexact_integers": self.inexact_integers, "rejected_by": by}
+
+
+class Canonization:
+    """The making of one output from one or more inputs."""
+
+    def __init__(self, pool: Pool, policy: Policy, write: Write, set_aside: Write) -> None:
+        self.total = Tally()
+        self._pool = pool
+        self._policy = policy
+        self._write = write
+        self._set_aside = set_aside
+
+    def feed(self, chunks: Iterator[Chunk], name: str, source: int | None = None, runs: Runs | None = None) -> Tally:
+        """Send one input through the transform that the pool has prepared last; return its counts.
+
+        `source` as in `Pool.convert`; `runs` takes in where each line of the output came from.
+        Raises Failure(NOT_JSONL) at a line that is not JSON, (TOO_MANY_REJECTS) where the policy says so. What came
+        before has been written then.
+        """
+        tally = Tally()
+        for chunk, converted in self._pool.convert(chunks, source):
+            self._write(converted.output)
+            if runs is not None:
+                runs.extend(converted.sources)
+            tally.count(converted)
+            if converted.rejects:
+                self._set_aside(b"".join(_told(chunk, converted.rejects, name)))
+                self._judge(converted.rejects[0], visible(name), self.total.rejected + tally.rejected)
+            if converted.not_json is not None:
+                raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {converted.not_json} is not JSON")
+        self.total.add(tally)
+        return tally
+
+    def _judge(self, first: Reject, name: str, rejected: int) -> None:
+        if not self._policy.skip_invalid:
+            where = f" at {first.schema_path}" if first.schema_path else ""
+            what = f"{name}: line {first.line} is refused by {first.stage}:{first.rule}{where}, and none may be skipped"
+            raise Failure(Code.TOO_MANY_REJECTS, what)
+        most = self._policy.max_rejects
+        if most is not None and rejected > most:
+            raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records are rejected")
+
+
+def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
+    lines = chunk.lines.split(b"\n")
+    for reject in rejects:
+        raw = lines[reject.line - chunk.first].rstrip(b"\r")
+        why = {"input": name, "line": reject.line, "stage": reject.stage, "rule": reject.rule}
+        yield orjson.dumps({**why, "schema_path": reject.schema_path, "record": _record(raw, reject)}) + b"\n"
+
+
+def _record(raw: bytes, reject: Reject) -> Any:
+    """The record as it came; as text where it is not, or may not be, what every reader takes for JSON."""
+    if reject.stage == Stage.PARSE or reject.rule in UNREADABLE:
+        return raw.decode("utf-8", "replace")
+    return orjson.Fragment(raw)

@@ -1,0 +1,150 @@
+"""One job of `can serve`: files in; output, rejects and lineage out, all three or none."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from lorchestra import __version__
+from lorchestra.base.errors import Code, Failure, from_os_error, visible
+from lorchestra.base.program import place
+from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
+from lorchestra.components.canonizer.record.requests import Order
+from lorchestra.components.canonizer.workers.chunks import cut, opened
+from lorchestra.components.canonizer.workers.pool import Pool
+from lorchestra.records.lineage import FORMAT, Digest, Runs
+from lorchestra.storage.atomic import Draft, drafting, publish
+
+
+class Input(NamedTuple):
+    """A raw file and the metadata file of the transform for it."""
+
+    path: str
+    meta: str
+
+
+class Job(NamedTuple):
+    """A job as docs/contracts.md describes it."""
+
+    inputs: list[Input]
+    output: Path
+    rejects: Path
+    lineage: Path
+    schemas: str | None
+    engine: str | None
+    skip_invalid: bool
+    require_checksums: bool
+    max_rejects: int | None
+    recipe: dict[str, str] | None
+
+
+def answer(line: bytes, pool: Pool) -> dict[str, Any]:
+    """Do the job that a line describes; return its result, also where it failed."""
+    started = time.monotonic()
+    identifier = None
+    try:
+        fields = _fields(line)
+        identifier = fields.get("id")
+        tally = _canonize(_job(fields), pool)
+    except Failure as failure:
+        code, what = failure.code, failure.message
+    except OSError as error:
+        code, what = (told := from_os_error(error)).code, told.message
+    except Exception as fault:
+        code, what = Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}"
+    else:
+        seconds = round(time.monotonic() - started, 3)
+        return {"id": identifier, "status": "ok", **tally.report(), "duration_seconds": seconds}
+    return {"id": identifier, "status": "failed", "code": code, "what": what}
+
+
+def _canonize(job: Job, pool: Pool) -> Tally:
+    with drafting(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
+        work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
+        engine: dict[str, Any] = {"engine": None, "engine_version": None}
+        inputs = []
+        for source in job.inputs:
+            prepared = pool.prepare(Order(source.meta, job.schemas, job.engine, job.require_checksums))
+            engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
+            inputs.append({**_feed(work, source), "transform": prepared["transform"]})
+        told = {
+            "format": FORMAT,
+            "output": _told(output, job, work.total.records_out),
+            "rejects": None if rejects.empty else _told(rejects, job, work.total.rejected),
+            "inputs": inputs,
+            "settings": {"skip_invalid": job.skip_invalid, "require_checksums": job.require_checksums},
+            **({} if job.recipe is None else {"recipe": job.recipe}),
+            "canonizer": {"name": "can", "version": __version__, **engine},
+        }
+        lineage.write(orjson.dumps(told) + b"\n")
+        publish([rejects, output, lineage])
+    return work.total
+
+
+def _feed(work: Canonization, source: Input) -> dict[str, Any]:
+    name, digest, runs = Path(source.path).name, Digest(), Runs(work.total.records_out + 1)
+    with opened(source.path) as descriptor:
+        tally = work.feed(cut(descriptor, name, digest.update), name, descriptor, runs)
+    return {"name": name, **digest.told(), **tally.counts(), "lines": runs.runs}
+
+
+def _told(draft: Draft, job: Job, records: int) -> dict[str, Any]:
+    name = os.path.relpath(draft.path, job.output.parent)
+    return {"name": name, **draft.digest.told(), "records": records}
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Failure(Code.USAGE, "a job is a JSON object on a line of its own")
+    return fields
+
+
+def _job(fields: dict[str, Any]) -> Job:
+    if fields.get("op") != "canonize":
+        raise Failure(Code.USAGE, "op: there is one, `canonize`")
+    if unknown := sorted(fields.keys() - {"op", "id", *Job._fields}):
+        raise Failure(Code.USAGE, f"{visible(unknown[0][:60])}: a job has no such key")
+    inputs = _taken(fields, "inputs", list)
+    if not all(isinstance(source, dict) for source in inputs):
+        raise Failure(Code.USAGE, "inputs: each is an object with path and meta")
+    job = Job(
+        inputs=[Input(_taken(source, "path", str), _taken(source, "meta", str)) for source in inputs],
+        output=Path(_taken(fields, "output", str)),
+        rejects=Path(_taken(fields, "rejects", str)),
+        lineage=Path(_taken(fields, "lineage", str)),
+        schemas=_taken(fields, "schemas", str, None),
+        engine=_taken(fields, "engine", str, None),
+        skip_invalid=_taken(fields, "skip_invalid", bool, True),
+        require_checksums=_taken(fields, "require_checksums", bool, True),
+        max_rejects=_taken(fields, "max_rejects", int, None),
+        recipe=_taken(fields, "recipe", dict, None),
+    )
+    if job.max_rejects is not None and job.max_rejects < 0:
+        raise Failure(Code.USAGE, "max_rejects: a count, or null")
+    if job.recipe is not None and not all(isinstance(text, str) for text in job.recipe.values()):
+        raise Failure(Code.USAGE, "recipe: text by name")
+    written = {os.path.realpath(path) for path in (job.output, job.rejects, job.lineage)}
+    if len(written) < 3 or written & {os.path.realpath(source.path) for source in job.inputs}:
+        raise Failure(Code.USAGE, "output, rejects and lineage are three files, and none of them is an input")
+    return job
+
+
+_REQUIRED = object()
+
+
+def _taken(fields: dict[str, Any], key: str, kind: type, default: Any = _REQUIRED) -> Any:
+    value = fields.get(key)
+    if value is None and default is not _REQUIRED:
+        return default
+    is_path = isinstance(value, str) and value and "\0" not in value
+    if not isinstance(value, kind) or (kind is str and not is_path) or (kind is int and isinstance(value, bool)):
+        raise Failure(Code.USAGE, f"{key}: {'missing, or ' if default is _REQUIRED else ''}not of its kind")
+    return value

@@ -1,0 +1,1 @@
+"""What happens to one record: parsing, schemas, transform. Knows no processes."""

@@ -1,0 +1,70 @@
+"""Validators of registry schemas that tell which rule a record breaks, and never by which value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from lorchestra.components.canonizer.record.rules import Rejected, Rule, Stage
+from lorchestra.records import iglu
+from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry
+from lorchestra.records.schemas import compiled
+
+_NOWHERE = SchemaKey("local", "schema", "jsonschema", 1, 0, 0)
+
+
+class Validator:
+    """One compiled schema."""
+
+    def __init__(self, schema: Schema, compiled: jsonschema_rs.Validator) -> None:
+        self.schema = schema
+        self._is_valid = compiled.is_valid
+        self._compiled = compiled
+
+    def require(self, instance: Any, stage: Stage) -> None:
+        """Raises Rejected with the first broken rule: the keyword, and its path in the schema. Never a value."""
+        try:
+            if self._is_valid(instance):
+                return
+            rule, path = self._fault(instance)
+        except ValueError:
+            rule, path = Rule.UNCHECKABLE, None
+        raise Rejected(stage, rule, path)
+
+    def _fault(self, instance: Any) -> tuple[str, str | None]:
+        for error in self._compiled.iter_errors(instance):
+            return error.kind.name, _pointer(error.schema_path)
+        return Rule.UNCHECKABLE, None
+
+
+class Schemas:
+    """The schemas of a registry, compiled once each."""
+
+    def __init__(self, root: Path) -> None:
+        self._registry = SchemaRegistry(root)
+        self._compiled: dict[str, Validator] = {}
+
+    def validator(self, uri: str) -> Validator:
+        """The validator of an Iglu URI. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
+        if uri not in self._compiled:
+            self._compiled[uri] = self._validator(self._registry.load(uri))
+        return self._compiled[uri]
+
+    def in_file(self, path: Path) -> Validator:
+        """The validator of a schema in a file; its references lead into the registry. Raises as `validator` does."""
+        schema = iglu.read(path, _NOWHERE)
+        schema.document.pop("self", None)  # where the file lies says nothing about what it is
+        return self._validator(schema)
+
+    def files(self) -> dict[Path, str]:
+        """The SHA-256 of each file that was read, referenced schemas too."""
+        return {schema.path: schema.sha256 for schema in self._registry.loaded()}
+
+    def _validator(self, schema: Schema) -> Validator:
+        return Validator(schema, compiled(schema, self._registry))
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)

@@ -1,0 +1,1 @@
+"""A registry of transforms: files, metadata, and writing to it."""

@@ -1,0 +1,121 @@
+"""Transforms as they lie in a registry: read once, checked, and run from those very bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.components.canonizer.registry import metadata
+from lorchestra.components.canonizer.registry.metadata import Metadata
+from lorchestra.records.registry import SUFFIX, VERSIONED, home, read_bytes, spec_of
+
+
+class Transform(NamedTuple):
+    """A transform whose bytes have been read. `sound` says that they match the metadata's checksum."""
+
+    id: str
+    meta: Metadata
+    meta_path: Path
+    meta_sha256: str
+    spec: str
+    spec_path: Path
+    spec_sha256: str
+    sound: bool
+
+
+def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
+    """Read a transform by its metadata file.
+
+    Raises Failure(TRANSFORM_MISSING) where a file is not there, (TRANSFORM_TAMPERED) where the spec's bytes do not
+    match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8,
+    ConfigFailure for faulty metadata.
+    """
+    meta_content = read_bytes(meta_path)
+    meta = metadata.parse(meta_content, str(meta_path))
+    spec_path = spec_of(meta_path, meta.spec_path)
+    spec_content = read_bytes(spec_path)
+    found = hashlib.sha256(spec_content).hexdigest()
+    if require_checksum:
+        _check(meta_path, spec_path, meta.sha256, found)
+    return Transform(
+        id=meta.id or _id_of(meta_path),
+        meta=meta,
+        meta_path=meta_path,
+        meta_sha256=hashlib.sha256(meta_content).hexdigest(),
+        spec=_decoded(spec_content, spec_path),
+        spec_path=spec_path,
+        spec_sha256=found,
+        sound=meta.sha256 == found,
+    )
+
+
+def every(root: Path) -> list[Path]:
+    """All metadata files of a registry, in the order of their paths. Raises Failure(MISSING)."""
+    if not root.is_dir():
+        raise Failure(Code.MISSING, f"{root}: no such directory")
+    return below(home(root), SUFFIX)
+
+
+def below(root: Path, suffix: str = "") -> list[Path]:
+    """What lies below a directory and is none itself, in the order of the paths; none where there is no directory.
+
+    Hidden files and directories, as git and editors leave them, are passed over, links are not followed. Raises
+    OSError where a directory cannot be read.
+    """
+    found: list[Path] = []
+    for directory, inner, names in os.walk(root, onerror=_refuse) if root.is_dir() else ():
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(directory, name) for name in names if name.endswith(suffix) and not name.startswith(".")]
+    return sorted(found)
+
+
+def name_of(root: Path, meta_path: Path) -> str:
+    """The name by which `registry.locate` finds a metadata file of a registry, as messages hold it."""
+    path = meta_path.relative_to(home(root))
+    if path.name == VERSIONED:
+        return visible(f"{path.parent.parent.as_posix()}@{path.parent.name}")
+    return visible(path.as_posix().removesuffix(SUFFIX))
+
+
+def schemas_of(meta_path: Path) -> Path:
+    """The nearest directory `schemas` beside a metadata file or above it. Raises Failure(SCHEMA_MISSING)."""
+    for directory in meta_path.absolute().parents:
+        if (directory / "schemas").is_dir():
+            return directory / "schemas"
+    raise Failure(
+        Code.SCHEMA_MISSING,
+        f"{meta_path}: no directory `schemas` beside it or above it",
+        advice="Name it with --schemas.",
+    )
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _check(meta_path: Path, spec_path: Path, expected: str | None, found: str) -> None:
+    if expected is None:
+        raise Failure(
+            Code.TRANSFORM_INVALID,
+            f"{meta_path}: no checksum of the spec",
+            advice="Run `can registry checksum --write` once the spec is as it should be.",
+        )
+    if expected != found:
+        raise Failure(Code.TRANSFORM_TAMPERED, f"{spec_path}: expected sha256 {expected[:12]}, found {found[:12]}")
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise Failure(Code.TRANSFORM_INVALID, f"{path}: not UTF-8")
+
+
+def _id_of(meta_path: Path) -> str:
+    if meta_path.name == VERSIONED:
+        return "/".join(meta_path.absolute().parts[-4:-2])
+    return f"{meta_path.absolute().parent.name}/{meta_path.name.removesuffix(SUFFIX)}"

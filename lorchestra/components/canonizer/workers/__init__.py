@@ -1,0 +1,1 @@
+"""Processes that convert records, bounded in time and memory."""

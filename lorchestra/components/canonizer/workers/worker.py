@@ -1,0 +1,67 @@
+"""The process that runs transforms: it alone touches engines, validators and the content of records.
+
+It is bounded: a record that takes too long, or more memory than is allowed, ends this process and nothing else. Its
+standard streams lead nowhere, so that no library's complaint about a record can be seen.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+from lorchestra.components.canonizer.record.compiling import Prepared, is_current, prepare
+from lorchestra.components.canonizer.record.requests import Check, Order
+from lorchestra.components.canonizer.workers import limits, protocol
+from lorchestra.components.canonizer.workers.child import answered
+
+_MOST_PREPARED = 64
+_KEPT = 8 * 1024 * 1024
+
+
+def serve(requests: int, replies: int) -> None:
+    """Answer requests until their end."""
+    limits.isolate()
+    # The engines' allocator would reserve a gigabyte at once, and no limit could tell what is used. In KiB.
+    os.environ["MIMALLOC_ARENA_RESERVE"] = "65536"
+    # glibc takes the first large block that is given back for the measure of what to keep: else it would give memory
+    # back to the system after a record, and ask for it again at the next (mallopt(3), M_MMAP_THRESHOLD).
+    bytes(_KEPT)
+    workshop = Workshop()
+    while (request := protocol.receive(requests)) is not None:
+        protocol.send(replies, *answered(functools.partial(workshop.answer, *request)))
+
+
+class Workshop:
+    """What a worker keeps between requests: what it compiled before."""
+
+    def __init__(self) -> None:
+        self._prepared: dict[Order | Check, Prepared] = {}
+        limits.bound_memory()
+
+    def answer(self, header: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """The reply to one request: to prepare what is ordered, or to convert lines by it. Raises Failure."""
+        if header.pop("op") == "lines":
+            return self._convert(header["key"], header["first"], blob)
+        return self._prepare(Order(**header) if "meta" in header else Check(**header)), b""
+
+    def _prepare(self, order: Order | Check) -> dict[str, Any]:
+        first = not self._prepared
+        known = self._prepared.pop(order, None)
+        limits.allow_time()
+        if known is None or not is_current(known):
+            known = prepare(order)
+        limits.stop_time()
+        self._prepared[order] = known  # the one used last stands last
+        if len(self._prepared) > _MOST_PREPARED:
+            self._prepared.pop(next(iter(self._prepared)))
+        if first:
+            limits.bound_memory()
+        return known.identity
+
+    def _convert(self, key: str, first: int, lines: bytes) -> tuple[dict[str, Any], bytes]:
+        converter = next(p.converter for p in reversed(self._prepared.values()) if p.identity["key"] == key)
+        converted = converter.lines(lines, first, limits.allow_time)
+        limits.stop_time()
+        header = converted._asdict() | {"rejects": [tuple(reject) for reject in converted.rejects]}
+        return header, header.pop("output")

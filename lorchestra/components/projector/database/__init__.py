@@ -1,0 +1,1 @@
+"""metadata.db: connection, migrations, rows, summaries."""

@@ -1,0 +1,154 @@
+"""metadata.db: opening it for one writer or for many readers, and what it remembers about itself.
+
+SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMORY`, for SQLite would spill records to
+/var/tmp; `secure_delete`, so that what is deleted is overwritten.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector.database import migrations
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.storage import private
+
+_APPLICATION_ID = 0x6C6F7263  # "lorc"
+_NO_STORE = "Check --store, or run: vector-projector pull"
+_BUSY_MS = 10_000
+_LONGEST_LOG = 64 * 1024 * 1024
+
+
+def open_writer(store: Store) -> apsw.Connection:
+    """The database for the holder of the lock, created where there is none, brought forward where it is older.
+
+    Raises Failure(STORE_DAMAGED) where it is not a database, was lost, or is newer than this program.
+    """
+    if not store.database.exists():
+        private.create(store.database).close()  # born private; WAL and shm inherit its mode
+    connection = _connect(store)
+    try:
+        with guarded(store, connection):
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("journal_size_limit", _LONGEST_LOG)
+            connection.pragma("synchronous", "full")
+            connection.pragma("secure_delete", "on")
+            connection.pragma("cache_size", -64_000)
+            if connection.pragma("user_version") == 0:
+                _refuse_lost(store)
+            migrations.migrate(store, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create_beside(path: Path) -> apsw.Connection:
+    """A new database that nobody else looks at yet: quick to fill, durable only when its file is synced."""
+    path.unlink(missing_ok=True)
+    private.create(path).close()
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.pragma("temp_store", "memory")
+    connection.pragma("secure_delete", "on")  # or merged pages of the full text would keep words that were purged
+    connection.pragma("journal_mode", "off")
+    connection.pragma("synchronous", "off")
+    connection.pragma("cache_size", -64_000)
+    connection.pragma("application_id", _APPLICATION_ID)
+    migrations.apply(connection)
+    return connection
+
+
+def open_reader(store: Store) -> apsw.Connection:
+    """The database for reading. Raises Failure(MISSING) where there is none, Failure(STORE_DAMAGED)."""
+    if not store.database.exists():
+        raise Failure(Code.MISSING, f"{store.root}: no store here", advice=_NO_STORE)
+    connection = _connect(store)  # for reading and writing: a reader in WAL mode writes the shared memory
+    connection.pragma("query_only", "on")
+    version = connection.pragma("user_version")
+    if version == 0:
+        raise Failure(Code.MISSING, f"{store.root}: no store here yet", advice=_NO_STORE)
+    migrations.refuse_newer(store, version)
+    return connection
+
+
+def is_older(connection: apsw.Connection) -> bool:
+    """Whether a database waits to be brought forward."""
+    return bool(connection.pragma("user_version") < migrations.newest())
+
+
+@contextmanager
+def guarded(store: Store, connection: apsw.Connection) -> Iterator[None]:
+    """Turn what SQLite cannot help into a Failure: a full disk, a failing one, broken pages, no right to write."""
+    try:
+        yield
+        return
+    except apsw.FullError:
+        failure = Failure(Code.NO_SPACE, f"{store.database}: no space left")
+    except apsw.IOError:
+        full = connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "no space left" if full else "the disk failed"
+        failure = Failure(Code.NO_SPACE if full else Code.STORE_DAMAGED, f"{store.database}: {what}")
+    except apsw.NotADBError:
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
+    except apsw.CorruptError:
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: its pages are broken")
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
+        failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened or written")
+    except (apsw.BusyError, apsw.LockedError):
+        failure = Failure(Code.BUSY, f"{store.database}: another program holds it")
+    raise failure
+
+
+def rows(connection: apsw.Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a query, as tuples."""
+    return list(connection.execute(query, tuple(values)))
+
+
+def value(connection: apsw.Connection, query: str, values: Sequence[Any] = (), default: Any = None) -> Any:
+    """The first column of a query's first row."""
+    row = connection.execute(query, tuple(values)).fetchone()
+    return default if row is None else row[0]
+
+
+def get_meta(connection: apsw.Connection, key: str, default: Any = None) -> Any:
+    """A remembered value."""
+    return value(connection, "SELECT value FROM meta WHERE key = ?", (key,), default)
+
+
+def set_meta(connection: apsw.Connection, key: str, content: Any) -> None:
+    """Remember a value."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, content))
+
+
+def remember(connection: apsw.Connection, key: str, content: Any) -> None:
+    """As `set_meta`, but writes nothing where nothing is new."""
+    if get_meta(connection, key) != content:
+        set_meta(connection, key, content)
+
+
+def _connect(store: Store) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READWRITE)
+    except apsw.CantOpenError:
+        connection = None
+    if connection is None:
+        raise Failure(Code.PERMISSION, f"{store.database}: cannot be opened")
+    with guarded(store, connection):
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("user_version")
+    return connection
+
+
+def _refuse_lost(store: Store) -> None:
+    """An empty database beside objects is a lost one: filling it anew would make all of them foreign."""
+    if any(store.objects.iterdir()):
+        raise Failure(
+            Code.STORE_DAMAGED, f"{store.database}: lost, but there are objects", advice="Run: vector-projector repair"
+        )

@@ -1,0 +1,71 @@
+"""Bringing metadata.db forward: `versions/1.sql` makes version 1, `versions/2.sql` makes 2 of 1, and so on.
+
+A database that holds something is copied to `backups/` before it is changed. Each step is one transaction.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import resources
+
+import apsw
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.storage import private
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """The scripts in their order, the first for version 1."""
+    directory = resources.files(__package__) / "versions"
+    found = {
+        int(file.name.removesuffix(".sql")): file.read_text("utf-8")
+        for file in directory.iterdir()
+        if file.name.endswith(".sql")
+    }
+    return tuple(found[version] for version in range(1, len(found) + 1))
+
+
+def newest() -> int:
+    """The version that this program reads and writes."""
+    return len(scripts())
+
+
+def migrate(store: Store, connection: apsw.Connection) -> None:
+    """Bring an open database to the newest version. Raises Failure(STORE_DAMAGED) where it is newer than that."""
+    version = connection.pragma("user_version")
+    refuse_newer(store, version)
+    if 0 < version < newest():
+        _back_up(store, connection, version)
+    apply(connection)
+
+
+def apply(connection: apsw.Connection) -> None:
+    """Run the scripts that a database has not seen."""
+    for version in range(connection.pragma("user_version"), newest()):
+        with connection:
+            connection.execute(scripts()[version])
+            connection.pragma("user_version", version + 1)
+
+
+def refuse_newer(store: Store, version: int) -> None:
+    """Raise where a newer program has written the database."""
+    if version > newest():
+        raise Failure(
+            Code.STORE_DAMAGED,
+            f"{store.database}: written by a newer program (version {version}, known {newest()})",
+            advice="Update the program.",
+        )
+
+
+def _back_up(store: Store, connection: apsw.Connection, version: int) -> None:
+    path = store.backups / f"metadata-v{version}.db"
+    private.make_directory(store.backups)
+    temporary = private.temporary_name(path)
+    with private.create(temporary) as file:  # SQLite fills an empty file, and so keeps its mode
+        connection.execute("VACUUM INTO ?", (str(temporary),))
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    private.sync_directory(path.parent)

@@ -1,0 +1,121 @@
+"""The rows of metadata.db that stand for objects: their own, their columns for the views, their words."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import apsw
+import orjson
+
+from lorchestra.base.errors import Code, Failure
+from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.objects import layout
+from lorchestra.components.projector.record.canonical import Record
+from lorchestra.components.projector.record.schema import Reading, is_lazy
+from lorchestra.records import names
+
+CURRENT, FORMER, RETIRED = 0, 1, 2
+
+
+class Row(NamedTuple):
+    """One revision of an object on its way into the database."""
+
+    no: int
+    type: str
+    revision: int
+    record: Record
+    sha256: bytes
+    bytes: int
+
+
+class Tables:
+    """Numbers types, readings and files, and inserts rows in the order in which they are added."""
+
+    def __init__(self, connection: apsw.Connection, *, full_text: bool) -> None:
+        self._connection = connection
+        self._full_text = full_text
+        self._types: dict[str, int] = dict(connection.execute("SELECT name, no FROM type"))
+        self._files: dict[str, int] = dict(connection.execute("SELECT name, no FROM file"))
+        self._next_file = max(self._files.values(), default=0) + 1
+        self._readings: dict[tuple[str, int], tuple[int, str]] = {}
+        self._objects: list[tuple[Any, ...]] = []
+        self._words: list[tuple[int, str, str]] = []
+        self._columns: dict[str, list[tuple[Any, ...]]] = {}
+
+    def file(self, name: str) -> int:
+        """The number of a file's row, which may be yet to be written."""
+        if name not in self._files:
+            self._files[name] = self._next_file
+            self._next_file += 1
+        return self._files[name]
+
+    def type(self, kind: str) -> int:
+        """The number of a type's row; made, with its table of columns, when it is not there."""
+        if kind not in self._types:
+            no = max(self._types.values(), default=0) + 1
+            if no > layout.MOST_TYPES:
+                raise Failure(Code.CONFIG, f"more than {layout.MOST_TYPES} types in one store")
+            self._connection.execute("INSERT INTO type VALUES (?, ?)", (no, kind))
+            self._connection.execute(f"CREATE TABLE fields_{no} (object INTEGER PRIMARY KEY)")
+            self._types[kind] = no
+        return self._types[kind]
+
+    def add(self, row: Row) -> None:
+        """Take a row up, to be inserted by `flush`."""
+        record = row.record
+        kind = self.type(row.type)
+        reading, insert = self._reading(kind, record.reading)
+        indexed = self._full_text and bool(record.title or record.body)
+        self._objects.append(
+            (row.no, record.id, row.revision, reading, CURRENT, record.time, record.fingerprint, row.sha256,
+             row.bytes, indexed)
+        )  # fmt: skip
+        self._columns.setdefault(insert, []).append((row.no, *record.columns))
+        if indexed:
+            self._words.append((row.no, record.title, record.body))
+
+    def flush(self) -> None:
+        """Insert what was added. The full text is quick only when its rows come in ascending order."""
+        executemany = self._connection.executemany
+        executemany("INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._objects)
+        for insert, values in self._columns.items():
+            executemany(insert, values)
+        executemany("INSERT INTO fulltext (rowid, title, body) VALUES (?, ?, ?)", self._words)
+        self._objects, self._words, self._columns = [], [], {}
+
+    def save_unread_files(self) -> None:
+        """Rows for the files that are only known by name: they do not look like any file, and will be read again."""
+        for name, no in self._files.items():
+            parsed = names.parse_canonical(name)
+            assert parsed is not None
+            row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0, 0)
+            self._connection.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+
+    def _reading(self, kind: int, how: Reading) -> tuple[int, str]:
+        """The number of a reading's row, and the statement that inserts the columns of its records."""
+        key = (how.uri, kind)
+        if key not in self._readings:
+            self._readings[key] = self._find_reading(kind, how), self._insert(kind, how)
+        return self._readings[key]
+
+    def _find_reading(self, kind: int, how: Reading) -> int:
+        values = (kind, how.uri, how.rules_json, orjson.dumps(how.properties).decode())
+        insert = "INSERT OR IGNORE INTO reading (type, schema, rules, properties) VALUES (?, ?, ?, ?)"
+        self._connection.execute(insert, values)
+        query = "SELECT no FROM reading WHERE type = ? AND schema = ? AND rules = ? AND properties = ?"
+        no: int = metadata_db.value(self._connection, query, values)
+        return no
+
+    def _insert(self, kind: int, how: Reading) -> str:
+        columns = dict(self._connection.execute("SELECT property, no FROM field WHERE type = ?", (kind,)))
+        for name in how.properties:
+            if name not in columns:
+                columns[name] = self._add_column(kind, name, len(columns) + 1, how)
+        targets = ", ".join(["object", *(f"c{columns[name]}" for name in how.columns)])
+        values = ", ".join("?" * (len(how.columns) + 1))
+        return f"INSERT INTO fields_{kind} ({targets}) VALUES ({values})"  # noqa: S608 - numbers
+
+    def _add_column(self, kind: int, name: str, no: int, how: Reading) -> int:
+        self._connection.execute("INSERT INTO field VALUES (?, ?, ?, ?)", (kind, no, name, is_lazy(name, how.rules)))
+        self._connection.execute(f"ALTER TABLE fields_{kind} ADD COLUMN c{no}")
+        return no

@@ -1,0 +1,1 @@
+"""How canonical files enter the store."""

@@ -1,0 +1,59 @@
+"""The rejected records of one canonical file: kept, private, with the reason."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, BinaryIO
+
+import orjson
+
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.record.canonical import Reject, Source
+from lorchestra.storage import private
+
+_RECORD = b',"record":'
+
+
+def record(line: bytes) -> dict[str, Any]:
+    """The record in a line of a reject file. It is parsed alone: in its wrapping it may be too deep to be read."""
+    parsed: dict[str, Any] = orjson.loads(line.partition(_RECORD)[2][:-1])
+    return parsed
+
+
+class Rejects:
+    """Written beside its name as the rejects come; published when the file's transaction is about to be committed."""
+
+    def __init__(self, store: Store, source: Source) -> None:
+        self._path = store.rejects(source.name)
+        self._temporary = private.temporary_name(self._path)
+        self._input = source.name
+        self._file: BinaryIO | None = None
+
+    def add(self, reject: Reject) -> None:
+        """Keep a rejected line."""
+        if self._file is None:
+            self._file = private.create(self._temporary)
+        head = {
+            "input": self._input,
+            "line": reject.line,
+            "stage": "index",
+            "rule": reject.fault.rule,
+            "schema_path": reject.fault.schema_path,
+        }
+        self._file.write(orjson.dumps(head)[:-1] + _RECORD + reject.raw + b"}\n")
+
+    def publish(self) -> None:
+        """Give the file its name; where nothing was rejected, remove an old one."""
+        if self._file is None:
+            self._path.unlink(missing_ok=True)
+            return
+        with self._file as file:
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self._temporary, self._path)
+
+    def discard(self) -> None:
+        """Leave no trace. After `publish` there is none to leave."""
+        if self._file is not None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Object files: names, envelopes, identity."""

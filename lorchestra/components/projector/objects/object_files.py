@@ -1,0 +1,69 @@
+"""Object files: written whole, read back and proven."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+
+from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.components.projector.objects import envelope
+from lorchestra.components.projector.objects.layout import ObjectName, Store
+from lorchestra.storage import private
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write(root: str, path: str, content: bytes) -> None:
+    """Write the object at `path` below `root`: beside its name, then renamed. It is durable after the next `sync`."""
+    directory, _, file = path.rpartition("/")
+    directory = f"{root}/{directory}"
+    temporary = f"{directory}/.{file}.tmp~"
+    try:
+        descriptor = os.open(temporary, _CREATE, private.FILE_MODE)
+    except FileNotFoundError:
+        _make_directories(directory)
+        descriptor = os.open(temporary, _CREATE, private.FILE_MODE)
+    try:
+        written = os.write(descriptor, content)
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, f"{directory}/{file}")
+
+
+def _make_directories(leaf: str) -> None:
+    for directory in (leaf.rpartition("/")[0], leaf):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, private.DIRECTORY_MODE)
+
+
+def sync(store: Store) -> None:
+    """Make everything durable that was written to the store's file system: one call for a whole batch."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        os.sync()
+        return
+    descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "syncfs")
+    finally:
+        os.close(descriptor)
+
+
+def read(store: Store, name: ObjectName) -> envelope.Envelope:
+    """An object's file. Raises Failure(STORE_DAMAGED) where it is missing, broken or another's."""
+    path = store.object(name)
+    failure: Failure
+    try:
+        found = envelope.unseal(path.read_bytes())
+        if found is not None and found.name == name:
+            return found
+        failure = Failure(Code.STORE_DAMAGED, f"{path}: its content is not what was sealed")
+    except FileNotFoundError:
+        failure = Failure(Code.STORE_DAMAGED, f"{path}: missing")
+    except OSError as error:
+        failure = from_os_error(error, path)
+    raise failure

@@ -1,0 +1,18 @@
+"""Tombstones: a purged object must not come back with the next pull, and nothing of it may stay.
+
+A tombstone is a file beside the object's place, so that it survives the loss of the database. It holds type and id.
+"""
+
+from __future__ import annotations
+
+from lorchestra.components.projector.objects.layout import Store
+from lorchestra.storage import private
+
+FORMAT = "lorchestra.tombstone/1"
+
+
+def write(store: Store, kind: str, identity: bytes) -> None:
+    """Put up a tombstone, durably."""
+    path = store.tombstone(kind, identity)
+    private.make_directory(path.parent)
+    private.write(path, f'{{"format":"{FORMAT}","type":"{kind}","id":"{identity.hex().upper()}"}}\n'.encode("ascii"))

@@ -1,0 +1,1 @@
+"""A canonical record: its schema and its line in a canonical file."""

@@ -1,0 +1,161 @@
+"""A canonical file, read: every line becomes a record that is ready to be stored, or a reject with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.components.projector.objects import identity
+from lorchestra.components.projector.record import schema
+from lorchestra.components.projector.record.schema import Fault, Judge, Judges, Reading
+from lorchestra.records import iglu, jsonl, names
+
+_BLOCK = 1024 * 1024
+_TOO_DEEP = Fault("too_deep", "/")
+
+
+class Signature(NamedTuple):
+    """What tells, for the price of a stat, that a file was not touched."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Source(NamedTuple):
+    """A canonical file to be pulled."""
+
+    path: Path
+    type: str
+    date: str
+    signature: Signature
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+class Record(NamedTuple):
+    """One line of a canonical file, judged and prepared. `time` is in milliseconds since 1970."""
+
+    id: bytes
+    fingerprint: bytes
+    line: int
+    time: int | None
+    reading: Reading
+    raw: bytes
+    title: str
+    body: str
+    columns: tuple[Any, ...]
+
+
+class Reject(NamedTuple):
+    """A line that is no valid record, and why."""
+
+    line: int
+    fault: Fault
+    schema: str | None
+    raw: bytes
+
+
+def signature(status: os.stat_result) -> Signature:
+    """The signature in a stat's result."""
+    return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def source(path: Path) -> Source:
+    """The canonical file at a path. Raises Failure(USAGE | MISSING | PERMISSION)."""
+    name = names.parse_canonical(path.name)
+    if name is None:
+        raise Failure(Code.USAGE, "a file's name is not {type}-{date}.jsonl")
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        failure = from_os_error(error, path)
+    else:
+        if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
+            return Source(path, name.stem, name.date, signature(status))
+        failure = Failure(Code.PERMISSION, f"{path.name}: cannot be read, or is no regular file")
+    raise failure
+
+
+def digest(source: Source) -> bytes:
+    """SHA-256 of the file's bytes."""
+    with source.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def read(source: Source, judges: Judges) -> Iterator[Record | Reject]:
+    """Yield the file's lines, judged by the schemas that they name.
+
+    Raises Failure: NOT_JSONL for a line that is not a JSON object, SCHEMA_MISSING or SCHEMA_INVALID for a schema that
+    cannot be had, INPUT_CHANGED when the file moved under the reader.
+    """
+    with source.path.open("rb", buffering=_BLOCK) as file:
+        for number, line in jsonl.read(file, source.name):
+            yield _judged(source, number, line, judges)
+        if signature(os.fstat(file.fileno())) != source.signature:
+            raise Failure(Code.INPUT_CHANGED, f"{source.name}: changed while it was read")
+
+
+def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record | Reject:
+    record = _parsed(line)
+    if record is None:
+        raise Failure(Code.NOT_JSONL, f"{source.name}: line {number} is not a JSON object")
+    uri = record.get("schema")
+    if not isinstance(uri, str) or iglu.parse(uri) is None:
+        return Reject(number, Fault("schema_absent", "/properties/schema"), None, line)
+    how = _judge(source, number, uri, judges)
+    try:
+        fault = None if how.is_valid(record) else how.fault(record)
+    except ValueError:  # orjson reads deeper than the validator follows
+        fault = _TOO_DEEP
+    if fault:
+        return Reject(number, fault, uri, line)
+    try:
+        return prepare(source.type, number, line, record, how)
+    except TypeError:  # ... and than it writes
+        return Reject(number, _TOO_DEEP, uri, line)
+
+
+def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Reading) -> Record:
+    """A valid record, ready to be stored."""
+    content = identity.fingerprint(record, how.volatile)
+    title, body = schema.searched(record, how.rules)
+    return Record(
+        identity.object_id(kind, record, how.rules.key, content),
+        content,
+        number,
+        schema.moment(record, how.rules),
+        how,
+        line,
+        title,
+        body,
+        tuple([schema.column(record.get(name)) for name in how.columns]),
+    )
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _judge(source: Source, number: int, uri: str, judges: Judges) -> Judge:
+    try:
+        return judges.get(uri)
+    except Failure as failure:
+        code = failure.code
+    # The name of the schema comes from a record: it is not told.
+    what = f"is not in {judges.root}" if code is Code.SCHEMA_MISSING else "is not a valid one"
+    raise Failure(code, f"{source.name}: line {number}: the schema that its record names {what}")

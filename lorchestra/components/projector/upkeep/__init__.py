@@ -1,0 +1,1 @@
+"""Opening, verifying, repairing and purging a store."""

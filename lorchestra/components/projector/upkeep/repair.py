@@ -1,0 +1,168 @@
+"""Rebuilding metadata.db from the objects alone, beside the old one, which it then replaces.
+
+Two passes: the first proves every object's seal, puts broken and foreign files into quarantine, and notes what is
+there in the order of the rows to come; the second reads each object again and writes its rows. Which files hold an
+object now is only known as of when it was written, so the next pull reads every canonical file again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from lorchestra.base.errors import Failure
+from lorchestra.components.projector.config import Config
+from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.database.current import settle
+from lorchestra.components.projector.database.rows import Row, Tables
+from lorchestra.components.projector.ingest import writer
+from lorchestra.components.projector.objects import envelope, layout, object_files, scan
+from lorchestra.components.projector.objects.envelope import Envelope
+from lorchestra.components.projector.objects.layout import ObjectName, Store
+from lorchestra.components.projector.record import canonical, schema
+from lorchestra.components.projector.record.schema import MOST_COLUMNS, Judges, Reading
+from lorchestra.records import iglu, names
+from lorchestra.storage import private
+
+_CHUNK = 5_000
+_SURVEY = """CREATE TEMP TABLE survey (
+    type TEXT, day INTEGER, time INTEGER, id BLOB, revision INTEGER, PRIMARY KEY (type, day, time, id, revision)
+) STRICT, WITHOUT ROWID"""
+
+
+class Repair:
+    """One rebuilding. The caller holds the lock, and no database is open."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self.counts: Counter[str] = Counter()
+        self._store = store
+        self._schemas = Judges(iglu.SchemaRegistry(config.schemas))
+        self._full_text = config.full_text
+        self._properties: dict[tuple[str, str], dict[str, None]] = {}
+        self._readings: dict[tuple[str, str], Reading] = {}
+        self._tombstones: list[tuple[str, bytes]] = []
+        self._intended = _intended(store)
+
+    def run(self) -> apsw.Connection:
+        """Rebuild the database, put it in the old one's place, and return it open for writing."""
+        beside = self._store.root / "metadata.db.new"
+        connection = metadata_db.create_beside(beside)
+        connection.execute("BEGIN")
+        connection.execute(_SURVEY)
+        self._survey(connection)
+        self._fill(connection)
+        connection.execute("COMMIT")
+        connection.close()
+        self._replace(beside)
+        return metadata_db.open_writer(self._store)
+
+    def _survey(self, connection: apsw.Connection) -> None:
+        """First pass: prove, set aside, take note."""
+        entries = list(scan.tombstones(self._store))
+        self._tombstones = sorted(entries)
+        buried = {identity for _, identity in entries}
+        for entry in scan.walk(self._store):
+            if entry.tombstone:
+                continue
+            found = envelope.unseal(entry.path.read_bytes()) if entry.name else None
+            if entry.name is None or found is None or found.name != entry.name or not self._fits(found):
+                self._set_aside(entry.path)
+            elif entry.name.id in buried:  # a purge that was killed
+                entry.path.unlink()
+                self.counts["purged"] += 1
+            else:
+                self._note(connection, found)
+
+    def _note(self, connection: apsw.Connection, found: Envelope) -> None:
+        record, rules = found.parsed(), schema.rules_from(found.rules)
+        time = schema.moment(record, rules)
+        day = writer.day(found.file, time)
+        values = (found.name.type, day, time or 0, found.name.id, found.name.revision)
+        connection.execute("INSERT INTO survey VALUES (?, ?, ?, ?, ?)", values)
+        known = self._properties.setdefault((found.schema, rules.as_json()), {})
+        if len(known) < MOST_COLUMNS:
+            known.update(dict.fromkeys(record))
+        self.counts["objects"] += 1
+
+    def _fits(self, found: Envelope) -> bool:
+        """Whether the names in an envelope obey the grammar; the seal proves only that nobody changed them since."""
+        return names.parse_canonical(found.file) is not None and iglu.parse(found.schema) is not None
+
+    def _set_aside(self, path: Path) -> None:
+        """Out of the objects; what a killed pull had only begun to write is removed."""
+        self.counts["set_aside"] += 1
+        if str(path.relative_to(self._store.root)) in self._intended:
+            path.unlink()
+            return
+        private.make_directory(self._store.quarantine)
+        target = self._store.quarantine / path.name
+        number = 1
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{path.name}~{number}")
+        os.rename(path, target)
+        private.sync_directory(self._store.quarantine)
+
+    def _fill(self, connection: apsw.Connection) -> None:
+        """Second pass: write the rows in their order."""
+        tables = Tables(connection, full_text=self._full_text)
+        holdings: list[tuple[int, int, int]] = []
+        sequence = 0
+        for sequence, (kind, day, identity, revision) in enumerate(_surveyed(connection), 1):
+            found = object_files.read(self._store, ObjectName(kind, identity, revision))
+            no = layout.row_number(tables.type(kind), day, sequence)
+            tables.add(self._row(no, found))
+            holdings.append((tables.file(found.file), no, found.line))
+            if sequence % _CHUNK == 0:
+                tables.flush()
+        tables.flush()
+        connection.executemany("INSERT INTO holding VALUES (?, ?, ?)", sorted(holdings))
+        tables.save_unread_files()
+        tombstones = [(identity, tables.type(kind)) for kind, identity in self._tombstones]
+        connection.executemany("INSERT INTO tombstone VALUES (?, ?)", tombstones)
+        metadata_db.set_meta(connection, "sequence", sequence)
+        several = metadata_db.rows(connection, "SELECT id FROM object GROUP BY id HAVING count(*) > 1")
+        settle(connection, [identity for (identity,) in several])
+
+    def _row(self, no: int, found: Envelope) -> Row:
+        how = self._reading(found)
+        record = canonical.prepare(found.name.type, found.line, found.record, found.parsed(), how)
+        size = self._store.object(found.name).stat().st_size
+        return Row(no, found.name.type, found.name.revision, record, found.sha256, size)
+
+    def _reading(self, found: Envelope) -> Reading:
+        """The reading under which an object was written; its properties from its schema, else from the records."""
+        rules = schema.rules_from(found.rules)
+        key = (found.schema, rules.as_json())
+        if key not in self._readings:
+            try:
+                properties = self._schemas.get(found.schema).properties
+            except Failure:
+                properties = tuple(self._properties[key])
+            self._readings[key] = Reading(found.schema, rules, properties)
+        return self._readings[key]
+
+    def _replace(self, beside: Path) -> None:
+        for suffix in ("-wal", "-shm"):
+            self._store.database.with_name(self._store.database.name + suffix).unlink(missing_ok=True)
+        object_files.sync(self._store)
+        os.replace(beside, self._store.database)
+        private.sync_directory(self._store.root)
+        self._store.journal.unlink(missing_ok=True)
+
+
+def _surveyed(connection: apsw.Connection) -> Iterator[tuple[str, int, bytes, int]]:
+    query = "SELECT type, day, id, revision FROM survey ORDER BY type, day, time, id, revision"
+    for kind, day, identity, revision in connection.execute(query):
+        yield str(kind), int(day), bytes(identity), int(revision)
+
+
+def _intended(store: Store) -> set[str]:
+    try:
+        return set(store.journal.read_bytes().decode("ascii", "replace").split("\n"))
+    except FileNotFoundError:
+        return set()
