@@ -17,11 +17,9 @@ from typing import Any
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.process import programs, runner
-from lorchestra.records import jsonl
+from lorchestra.records import jsonl, lineage
 from lorchestra.storage import private
 from lorchestra.storage.listing import identity
-
-LINEAGE_FORMAT = "lorchestra.lineage/1"
 
 
 def is_filter(command: Sequence[str]) -> bool:
@@ -83,7 +81,7 @@ def _filtered(
 def _publish(
     job: Mapping[str, Any], command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]
 ) -> dict[str, int]:
-    output, rejects, lineage = (Path(job[key]) for key in ("output", "rejects", "lineage"))
+    output, rejects, lineage_file = (Path(job[key]) for key in ("output", "rejects", "lineage"))
     counts = {
         name: sum(entry[name] for entry in inputs) for name in ("records_in", "records_out", "rejected", "dropped")
     }
@@ -95,7 +93,7 @@ def _publish(
         rejects.unlink(missing_ok=True)
     made = {"name": output.name, **_join(output, parts, len(inputs), "out"), "records": counts["records_out"]}
     told = {
-        "format": LINEAGE_FORMAT,
+        "format": lineage.FORMAT,
         "output": made,
         "rejects": aside,
         "inputs": inputs,
@@ -103,7 +101,7 @@ def _publish(
         "recipe": job["recipe"],
         "canonizer": {"name": Path(command[0]).name},
     }
-    private.write(lineage, json.dumps(told).encode("ascii") + b"\n")
+    private.write(lineage_file, json.dumps(told).encode("ascii") + b"\n")
     return counts
 
 

@@ -8,15 +8,13 @@ has moved.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lorchestra.records import lineage
 from lorchestra.storage.listing import Identity, Listing, identity
-
-FORMAT = "lorchestra.lineage/1"
 
 
 class CanonicalFiles(NamedTuple):
@@ -59,15 +57,6 @@ def judge(recipe: Recipe, files: CanonicalFiles, remembered: str | None = None) 
     return Verdict(tuple(_reasons(recipe, files)), current)
 
 
-def read(path: Path) -> dict[str, Any] | None:
-    """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) and document.get("format") == FORMAT else None
-
-
 def _written(name: str, files: CanonicalFiles) -> tuple[tuple[Listing, str], ...]:
     return (
         (files.canonical, f"{name}.jsonl"),
@@ -83,7 +72,7 @@ def _identity(listing: Listing, name: str) -> Identity | None:
 
 def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
     file = f"{recipe.name}.jsonl"
-    receipt = read(files.lineage.path / f"{recipe.name}.json")
+    receipt = lineage.read(files.lineage.path / f"{recipe.name}.json")
     if receipt is None:
         yield "its lineage is missing" if file in files.canonical.files else "not made yet"
         return

@@ -1,9 +1,14 @@
-"""Where each canonical line came from: the lineage file that is written last and proves that an output is complete."""
+"""The lineage file: where each canonical line came from. It is written last and proves that an output is complete.
+
+docs/contracts.md describes the format.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 FORMAT = "lorchestra.lineage/1"
@@ -42,3 +47,12 @@ class Runs:
             else:
                 self.runs.append([self._next, source, 1])
             self._next += 1
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and document.get("format") == FORMAT else None

@@ -11,10 +11,11 @@ from lorchestra import phi
 from lorchestra.base.errors import Code
 from lorchestra.history import runs
 from lorchestra.history.log import Log
-from lorchestra.planning import noop, preflight, verdict
+from lorchestra.planning import noop, preflight
 from lorchestra.planning.cleaning import Cleaner
 from lorchestra.planning.config import STAGES
 from lorchestra.planning.snapshot import VALUES, Snapshot
+from lorchestra.records import lineage
 from lorchestra.scheduler import actions, uptodate
 from lorchestra.scheduler.reporter import Reporter
 from lorchestra.stages.canonize import Canonizer
@@ -140,7 +141,7 @@ class Pipeline:
         values: dict[str, Any] = self.snapshot.store.get(task, VALUES) or {}
         stage, _, name = task.partition(":")
         if stage == "canonize" and "records_out" not in values:
-            receipt = verdict.read(self.snapshot.canonical_files.lineage.path / f"{name}.json")
+            receipt = lineage.read(self.snapshot.canonical_files.lineage.path / f"{name}.json")
             return {"records_out": receipt["output"].get("records", 0)} if receipt else {}
         return values
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.executors import filter
 from lorchestra.planning.config import Retry
 from lorchestra.process import programs, worker
@@ -31,12 +31,16 @@ class Canonizer(NamedTuple):
     timeout_seconds: float | None
 
 
-class Outcome(NamedTuple):
-    """What an attempt came to: counts, or a failure as data."""
+class Attempt(NamedTuple):
+    """How an attempt ended: its counts, and its outcome."""
 
-    counts: Mapping[str, int]
-    code: Code | None = None
-    message: str = ""
+    counts: Mapping[str, int] = {}
+    outcome: Outcome = Outcome()
+
+    @property
+    def code(self) -> Code | None:
+        """None for a success."""
+        return self.outcome.code
 
 
 def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, int]:
@@ -46,24 +50,24 @@ def canonize(job: Mapping[str, Any], how: Canonizer, *, sleep: Callable[[float],
     """
     for directory in {Path(job[key]).parent for key in ("output", "rejects", "lineage")}:
         private.make_directory(directory)
-    outcome = retry(how.retry, lambda _attempt: _attempt_job(job, how), sleep=sleep)
-    if outcome.code is not None:
-        raise Failure(outcome.code, outcome.message)
-    return dict(outcome.counts)
+    attempt = retry(how.retry, lambda _number: _attempt_job(job, how), sleep=sleep)
+    attempt.outcome.check()
+    return dict(attempt.counts)
 
 
-def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Outcome:
+def _attempt_job(job: Mapping[str, Any], how: Canonizer) -> Attempt:
     try:
         if filter.is_filter(how.command):
-            return Outcome(filter.canonize(job, how.command, how.work_directory, how.timeout_seconds))
+            return Attempt(filter.canonize(job, how.command, how.work_directory, how.timeout_seconds))
         answer = _worker(how).call(job, how.timeout_seconds)
     except Failure as failure:
-        return Outcome({}, failure.code, failure.message)
+        return Attempt(outcome=Outcome.of(failure))
     if answer.get("status") != "ok":
-        return Outcome({}, _code(answer.get("code")), str(answer.get("what", "the canonizer refused the job")))
+        message = str(answer.get("what", "the canonizer refused the job"))
+        return Attempt(outcome=Outcome(_code(answer.get("code")), message, str(answer.get("advice", ""))))
     if not Path(job["output"]).is_file():
-        return Outcome({}, Code.COMPONENT_FAILED, "the canonizer reported success and left no file")
-    return Outcome({name: int(answer.get(name, 0)) for name in COUNTS})
+        return Attempt(outcome=Outcome(Code.COMPONENT_FAILED, "the canonizer reported success but wrote no file"))
+    return Attempt({name: int(answer.get(name, 0)) for name in COUNTS})
 
 
 def _code(name: object) -> Code:

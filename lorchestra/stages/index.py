@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.planning import store_contents
 from lorchestra.planning.config import Config, Retry
 from lorchestra.process import programs, runner
@@ -49,12 +49,16 @@ def projector(config: Config) -> Projector:
     )
 
 
-class Outcome(NamedTuple):
-    """What an attempt came to: the projector's report, or a failure as data."""
+class Attempt(NamedTuple):
+    """How an attempt ended: the projector's report, and the outcome."""
 
-    report: Mapping[str, Any]
-    code: Code | None = None
-    message: str = ""
+    report: Mapping[str, Any] = {}
+    outcome: Outcome = Outcome()
+
+    @property
+    def code(self) -> Code | None:
+        """None for a success."""
+        return self.outcome.code
 
 
 def index(
@@ -65,14 +69,13 @@ def index(
     `prune` also retires the records of files that are gone. Raises Failure.
     """
     private.make_directory(how.work_directory / "logs")
-    outcome = retry(how.retry, lambda _attempt: _attempt_pull(type_, how, prune), sleep=sleep)
-    if outcome.code is not None:
-        raise Failure(outcome.code, outcome.message)
-    counts = {name: int(outcome.report.get(name, 0)) for name in COUNTS}
+    attempt = retry(how.retry, lambda _number: _attempt_pull(type_, how, prune), sleep=sleep)
+    attempt.outcome.check()
+    counts = {name: int(attempt.report.get(name, 0)) for name in COUNTS}
     return counts | {"objects": int(store_contents.summary(how.store, type_).get("objects", 0))}
 
 
-def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:
+def _attempt_pull(type_: str, how: Projector, prune: bool) -> Attempt:
     logs = how.work_directory / "logs"
     report = logs / f"index-{type_}.{os.getpid()}.json"
     try:
@@ -85,15 +88,27 @@ def _attempt_pull(type_: str, how: Projector, prune: bool) -> Outcome:
         )
         code = runner.code(finished)
         if code is not None:
-            what = f"the projector ended with status {finished.status}; its messages are in {finished.log}"
-            return Outcome({}, code, what)
-        return Outcome(json.loads(report.read_bytes()))
+            return Attempt(outcome=_reported(report) or _ended(finished, code))
+        return Attempt(json.loads(report.read_bytes()))
     except Failure as failure:
-        return Outcome({}, failure.code, failure.message)
+        return Attempt(outcome=Outcome.of(failure))
     except (OSError, ValueError):
-        return Outcome({}, Code.COMPONENT_FAILED, "the projector reported success and left no report")
+        return Attempt(outcome=Outcome(Code.COMPONENT_FAILED, "the projector reported success but wrote no report"))
     finally:
         report.unlink(missing_ok=True)
+
+
+def _reported(report: Path) -> Outcome | None:
+    """The first failure in the projector's report (docs/contracts.md); None if it reports none."""
+    try:
+        first = json.loads(report.read_bytes())["failed"][0]
+        return Outcome(Code(first["code"]), str(first["what"]), str(first.get("advice", "")))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _ended(finished: runner.Finished, code: Code) -> Outcome:
+    return Outcome(code, f"the projector ended with status {finished.status}; see {finished.log} (private)")
 
 
 def _arguments(type_: str, how: Projector, report: Path, prune: bool) -> Iterable[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from lorchestra.planning import verdict
 from lorchestra.planning.verdict import CanonicalFiles, Recipe
+from lorchestra.records import lineage
 from lorchestra.storage import listing
 
 A, B = "gmail-a-20251112.jsonl", "gmail-b-20251112.jsonl"
@@ -42,7 +43,7 @@ class Made:
         self.rejects.write_bytes(b'{"reject":1}\n')
         self.recipe = Recipe("email-20251112", ((A, TRANSFORM), (B, TRANSFORM)), RECIPE)
         self.receipt: dict[str, Any] = {
-            "format": verdict.FORMAT,
+            "format": lineage.FORMAT,
             "output": {"name": self.target.name, **told(self.target.read_bytes())},
             "rejects": {"name": f"rejects/{self.rejects.name}", **told(self.rejects.read_bytes())},
             "inputs": [
@@ -200,7 +201,7 @@ def test_a_file_that_cannot_be_read_was_changed(made: Made, monkeypatch: pytest.
 
 
 def test_a_receipt_is_read_or_is_none(made: Made, tmp_path: Path) -> None:
-    assert verdict.read(made.lineage) == made.receipt
-    assert verdict.read(tmp_path / "nowhere") is None
+    assert lineage.read(made.lineage) == made.receipt
+    assert lineage.read(tmp_path / "nowhere") is None
     (tmp_path / "list").write_text("[]")
-    assert verdict.read(tmp_path / "list") is None
+    assert lineage.read(tmp_path / "list") is None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base.errors import Code, Failure, from_os_error, visible
+from lorchestra.base.errors import Code, Failure, Outcome, visible
 from lorchestra.base.program import place
 from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
 from lorchestra.components.canonizer.record.requests import Order
@@ -50,16 +50,15 @@ def answer(line: bytes, pool: Pool) -> dict[str, Any]:
         fields = _fields(line)
         identifier = fields.get("id")
         tally = _canonize(_job(fields), pool)
-    except Failure as failure:
-        code, what = failure.code, failure.message
-    except OSError as error:
-        code, what = (told := from_os_error(error)).code, told.message
-    except Exception as fault:
-        code, what = Code.UNEXPECTED, f"unexpected {type(fault).__name__} at {place(fault)}"
+    except (Failure, OSError) as error:
+        outcome = Outcome.of(error)
+    except Exception as bug:
+        outcome = Outcome.of(Failure(Code.UNEXPECTED, f"unexpected {type(bug).__name__} at {place(bug)}"))
     else:
         seconds = round(time.monotonic() - started, 3)
         return {"id": identifier, "status": "ok", **tally.report(), "duration_seconds": seconds}
-    return {"id": identifier, "status": "failed", "code": code, "what": what}
+    code, message, advice = outcome
+    return {"id": identifier, "status": "failed", "code": code, "what": message, "advice": advice}
 
 
 def _canonize(job: Job, pool: Pool) -> Tally:

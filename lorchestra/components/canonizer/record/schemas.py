@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 
 from lorchestra.components.canonizer.record.rules import Rejected, Rule, Stage
-from lorchestra.records import iglu
+from lorchestra.records import iglu, violations
 from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry
 from lorchestra.records.schemas import compiled
 
@@ -28,15 +28,10 @@ class Validator:
         try:
             if self._is_valid(instance):
                 return
-            rule, path = self._fault(instance)
+            violation = violations.first(self._compiled, instance)
         except ValueError:
-            rule, path = Rule.UNCHECKABLE, None
-        raise Rejected(stage, rule, path)
-
-    def _fault(self, instance: Any) -> tuple[str, str | None]:
-        for error in self._compiled.iter_errors(instance):
-            return error.kind.name, _pointer(error.schema_path)
-        return Rule.UNCHECKABLE, None
+            violation = None
+        raise Rejected(stage, *(violation or (Rule.UNCHECKABLE, None)))
 
 
 class Schemas:
@@ -64,7 +59,3 @@ class Schemas:
 
     def _validator(self, schema: Schema) -> Validator:
         return Validator(schema, compiled(schema, self._registry))
-
-
-def _pointer(path: list[str | int]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)

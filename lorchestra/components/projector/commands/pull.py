@@ -132,10 +132,18 @@ def _report(pull: Pull, failures: Sequence[FileFailure], objects: int, seconds: 
     return {
         **{name: pull.counts[name] for name in COUNTS},
         "rejected_by": dict(sorted(pull.rejected_by.items())),
-        "failed": [{"file": f.file, "code": f.failure.code, "what": f.failure.message} for f in failures],
+        "failed": [
+            {"file": f.file, "code": f.failure.code, "what": f.failure.message, "advice": f.failure.advice}
+            for f in failures
+        ],
         "objects": objects,
         "duration_seconds": round(seconds, 3),
     }
+
+
+def _failed(failed: FileFailure) -> dict[str, str]:
+    failure = failed.failure
+    return {"file": failed.file, "code": failure.code, "what": failure.message, "advice": failure.advice}
 
 
 def _tell(report: Mapping[str, Any]) -> None:

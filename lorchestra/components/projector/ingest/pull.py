@@ -163,7 +163,7 @@ class _Transaction:
             records += 1
             if isinstance(item, Reject):
                 self._rejects[-1].add(item)
-                rules[f"index:{item.fault.rule}"] += 1
+                rules[f"index:{item.violation.rule}"] += 1
                 schemas.update([item.schema] if item.schema else [])
                 continue
             schemas.add(item.reading.uri)

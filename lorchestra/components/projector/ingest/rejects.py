@@ -37,8 +37,8 @@ class Rejects:
             "input": self._input,
             "line": reject.line,
             "stage": "index",
-            "rule": reject.fault.rule,
-            "schema_path": reject.fault.schema_path,
+            "rule": reject.violation.rule,
+            "schema_path": reject.violation.schema_path,
         }
         self._file.write(orjson.dumps(head)[:-1] + _RECORD + reject.raw + b"}\n")
 

@@ -14,11 +14,12 @@ import orjson
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector.objects import identity
 from lorchestra.components.projector.record import schema
-from lorchestra.components.projector.record.schema import Fault, Judge, Judges, Reading
+from lorchestra.components.projector.record.schema import Judge, Judges, Reading
 from lorchestra.records import iglu, jsonl, names
+from lorchestra.records.violations import Violation
 
 _BLOCK = 1024 * 1024
-_TOO_DEEP = Fault("too_deep", "/")
+_TOO_DEEP = Violation("too_deep", "/")
 
 
 class Signature(NamedTuple):
@@ -61,7 +62,7 @@ class Reject(NamedTuple):
     """A line that is no valid record, and why."""
 
     line: int
-    fault: Fault
+    violation: Violation
     schema: str | None
     raw: bytes
 
@@ -112,14 +113,14 @@ def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record 
         raise Failure(Code.NOT_JSONL, f"{source.name}: line {number} is not a JSON object")
     uri = record.get("schema")
     if not isinstance(uri, str) or iglu.parse(uri) is None:
-        return Reject(number, Fault("schema_absent", "/properties/schema"), None, line)
+        return Reject(number, Violation("schema_absent", "/properties/schema"), None, line)
     how = _judge(source, number, uri, judges)
     try:
-        fault = None if how.is_valid(record) else how.fault(record)
+        violation = how.violation(record)
     except ValueError:  # orjson reads deeper than the validator follows
-        fault = _TOO_DEEP
-    if fault:
-        return Reject(number, fault, uri, line)
+        violation = _TOO_DEEP
+    if violation:
+        return Reject(number, violation, uri, line)
     try:
         return prepare(source.type, number, line, record, how)
     except TypeError:  # ... and than it writes

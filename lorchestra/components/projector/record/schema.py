@@ -19,8 +19,9 @@ import jsonschema_rs
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.records import iglu
+from lorchestra.records import iglu, violations
 from lorchestra.records.schemas import compiled
+from lorchestra.records.violations import Violation
 
 MOST_COLUMNS = 500
 _INT64 = 2**63
@@ -53,13 +54,6 @@ def rules_from(said: Mapping[str, Any]) -> Rules:
     )
 
 
-class Fault(NamedTuple):
-    """Why a record was refused: the schema's keyword and its path in the schema, never a value."""
-
-    rule: str
-    schema_path: str
-
-
 class Reading:
     """How records of one schema are read. `properties` are the schema's own, in its order."""
 
@@ -80,17 +74,9 @@ class Judge(Reading):
         self.sha256 = schema.sha256
         self._validator = validator
 
-    def is_valid(self, record: Mapping[str, Any]) -> bool:
-        """Whether the record fits its schema."""
-        return self._validator.is_valid(record)
-
-    def fault(self, record: Mapping[str, Any]) -> Fault:
-        """The first thing that is wrong with a record that is not valid."""
-        for error in self._validator.iter_errors(record):
-            path = [str(step) for step in error.schema_path]
-            keyword = next((step for step in reversed(path) if not step.isdigit()), "schema")
-            return Fault(keyword, "/" + "/".join(path))
-        return Fault("schema", "/")
+    def violation(self, record: Mapping[str, Any]) -> Violation | None:
+        """The first violation of its schema, None for a valid record. Raises ValueError for one nested too deep."""
+        return None if self._validator.is_valid(record) else violations.first(self._validator, record)
 
 
 def is_lazy(name: str, rules: Rules) -> bool:
