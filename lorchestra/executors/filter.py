@@ -1,13 +1,13 @@
-"""A stand-in for the canonizer: any program that reads raw JSON Lines on stdin and writes canonical ones on stdout.
+"""A canonizer that is a filter: it reads raw JSON Lines on stdin and writes canonical JSON Lines on stdout.
 
-It is named in pipeline.yaml by a command with `{meta}` in it; `{schemas}` and `{rejects}` are replaced too. It runs
-once a raw file. What `can serve` does by itself is done here: the parts are checked to be JSON objects, joined, and
-renamed into place with a lineage last, whose `lines` are empty: nobody knows which line came from which.
+pipeline.yaml names it with a command that contains `{meta}`; `{schemas}` and `{rejects}` are replaced too. It runs once
+for each raw file. This module does the rest of a job of `can serve`: it checks that each output line is a JSON object,
+joins the parts, and renames the three files into place, lineage last. The lineage's `lines` are empty, because nothing
+is known about which line came from which.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +18,7 @@ from typing import Any
 from lorchestra.base.errors import Code, Failure
 from lorchestra.process import programs, runner
 from lorchestra.records import jsonl, lineage
+from lorchestra.records.lineage import Digest
 from lorchestra.storage import private
 from lorchestra.storage.listing import identity
 
@@ -49,7 +50,7 @@ def _filtered(
     source = job["inputs"][at]
     path = Path(source["path"])
     words = {"{meta}": source["meta"], "{schemas}": job["schemas"], "{rejects}": str(parts / f"{at}.rejects")}
-    before, digest = identity(path.stat()), _sha256(path)
+    before, digest = identity(path.stat()), _digest(path)
     finished = runner.run(
         [str(programs.find(command[0])), *(_filled(word, words) for word in command[1:])],
         cwd=parts,
@@ -66,54 +67,46 @@ def _filtered(
         raise Failure(Code.INPUT_CHANGED, f"{path.name} changed while it was read")
     counts = {"records_in": jsonl.count(str(path)), "records_out": _checked(parts / f"{at}.out", path.name)}
     rejected = jsonl.count(str(parts / f"{at}.rejects")) if (parts / f"{at}.rejects").is_file() else 0
-    return {
-        "name": path.name,
-        "bytes": before[0],
-        "sha256": digest,
-        **counts,
+    counts |= {
         "rejected": rejected,
         "dropped": max(0, counts["records_in"] - counts["records_out"] - rejected),
-        "transform": {"id": source["transform"]},
-        "lines": [],
     }
+    return lineage.input_entry(path.name, digest, counts, {"id": source["transform"]}, [])
 
 
 def _publish(
     job: Mapping[str, Any], command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]
 ) -> dict[str, int]:
     output, rejects, lineage_file = (Path(job[key]) for key in ("output", "rejects", "lineage"))
-    counts = {
-        name: sum(entry[name] for entry in inputs) for name in ("records_in", "records_out", "rejected", "dropped")
-    }
-    aside = None
+    counts = {name: sum(entry[name] for entry in inputs) for name in lineage.COUNTS}
+    rejects_entry = None
     if counts["rejected"]:
-        aside = {"name": os.path.relpath(rejects, output.parent), **_join(rejects, parts, len(inputs), "rejects")}
-        aside["records"] = counts["rejected"]
+        digest = _join(rejects, parts, len(inputs), "rejects")
+        rejects_entry = lineage.output_entry(os.path.relpath(rejects, output.parent), digest, counts["rejected"])
     else:
         rejects.unlink(missing_ok=True)
-    made = {"name": output.name, **_join(output, parts, len(inputs), "out"), "records": counts["records_out"]}
-    told = {
-        "format": lineage.FORMAT,
-        "output": made,
-        "rejects": aside,
-        "inputs": inputs,
-        "settings": {key: job[key] for key in ("skip_invalid", "require_checksums")},
-        "recipe": job["recipe"],
-        "canonizer": {"name": Path(command[0]).name},
-    }
-    private.write(lineage_file, json.dumps(told).encode("ascii") + b"\n")
+    digest = _join(output, parts, len(inputs), "out")
+    document = lineage.document(
+        output=lineage.output_entry(output.name, digest, counts["records_out"]),
+        rejects=rejects_entry,
+        inputs=inputs,
+        settings={key: job[key] for key in ("skip_invalid", "require_checksums")},
+        recipe=job["recipe"],
+        canonizer={"name": Path(command[0]).name},
+    )
+    private.write(lineage_file, json.dumps(document).encode("ascii") + b"\n")
     return counts
 
 
-def _join(target: Path, parts: Path, count: int, suffix: str) -> dict[str, Any]:
-    """Write the parts one after the other; return size and digest."""
-    digest, size = hashlib.sha256(), 0
+def _join(target: Path, parts: Path, count: int, suffix: str) -> Digest:
+    """Write the parts one after the other."""
+    digest = Digest()
     with private.replacing(target) as file:
         for at in range(count):
             for line in _lines(parts / f"{at}.{suffix}"):
                 digest.update(line)
-                size += file.write(line)
-    return {"bytes": size, "sha256": digest.hexdigest()}
+                file.write(line)
+    return digest
 
 
 def _lines(part: Path) -> Iterator[bytes]:
@@ -154,6 +147,9 @@ def _filled(word: str, words: Mapping[str, str]) -> str:
     return word
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path) -> Digest:
+    digest = Digest()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest

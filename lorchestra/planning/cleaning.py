@@ -10,19 +10,14 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.planning.config import Config
-from lorchestra.records import names
+from lorchestra.records import names, targets
 from lorchestra.storage import listing
 
 
 def files_of(config: Config, name: str) -> list[Path]:
     """A canonical file, as `email-20251112`, with its rejects and its lineage: those that are there."""
-    directory = config.canonize.output_dir
-    candidates = (
-        directory / f"{name}.jsonl",
-        directory / "rejects" / f"{name}.jsonl",
-        directory / "lineage" / f"{name}.json",
-    )
-    return [path for path in candidates if path.exists()]
+    paths = map(Path, targets.files(config.canonize.output_dir, name))
+    return [path for path in paths if path.exists()]
 
 
 def canonical_names(config: Config) -> list[str]:

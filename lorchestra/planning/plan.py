@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.records import names
+from lorchestra.records import names, targets
 
 
 class Rule(NamedTuple):
@@ -44,13 +44,8 @@ class Target(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The canonical file's name; its rejects have the same one."""
-        return f"{self.name}.jsonl"
-
-    @property
-    def lineage(self) -> str:
-        """The lineage file's name."""
-        return f"{self.name}.json"
+        """The canonical file's name."""
+        return targets.output_name(self.name)
 
 
 class Plan(NamedTuple):
@@ -85,8 +80,8 @@ def make(raw_names: Iterable[str], rules: Sequence[Rule]) -> Plan:
             _refuse_contradiction(name, wanting)
         for rule in wanting:
             inputs.setdefault((rule.type, parsed.date), []).append(Input(name, rule.transform))
-    targets = tuple(Target(type_, date, tuple(inputs[type_, date])) for type_, date in sorted(inputs))
-    return Plan(targets, tuple(unmatched), unnamed)
+    planned = tuple(Target(type_, date, tuple(inputs[type_, date])) for type_, date in sorted(inputs))
+    return Plan(planned, tuple(unmatched), unnamed)
 
 
 def _refuse_contradiction(name: str, wanting: Sequence[Rule]) -> None:

@@ -12,6 +12,7 @@ from lorchestra.planning import config as configuration
 from lorchestra.planning.config import Config
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.planning.task_store import FILE, TaskStore
+from lorchestra.records import targets
 from lorchestra.storage import private
 from lorchestra.storage.private import Lock
 
@@ -50,8 +51,7 @@ def lock(snapshot: Snapshot) -> Lock:
     phi.require(config.phi_directories)
     private.make_directory(config.log_directory)
     held = private.lock(config.work_directory / "lock")
-    canonical = config.canonize.output_dir
-    for directory in (canonical, canonical / "rejects", canonical / "lineage", config.log_directory):
+    for directory in (*targets.directories(config.canonize.output_dir), config.log_directory):
         if directory.is_dir():
             private.sweep(directory)
     phi.require((), snapshot.canonical_files)

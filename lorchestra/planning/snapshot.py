@@ -17,7 +17,7 @@ from lorchestra.planning.plan import Plan, Rule, Target
 from lorchestra.planning.task_store import TaskStore
 from lorchestra.planning.verdict import CanonicalFiles, Recipe, Verdict
 from lorchestra.process import programs
-from lorchestra.records import names
+from lorchestra.records import names, targets
 from lorchestra.storage import listing
 from lorchestra.storage.listing import Listing, identity
 
@@ -48,12 +48,9 @@ class Snapshot:
     @cached_property
     def canonical_files(self) -> CanonicalFiles:
         """The raw, canonical, rejects and lineage files."""
-        canonical = self.config.canonize.output_dir
         return CanonicalFiles(
             self._raw or listing.read(self.config.extract.output_dir),
-            listing.read(canonical),
-            listing.read(canonical / "rejects"),
-            listing.read(canonical / "lineage"),
+            *map(listing.read, targets.directories(self.config.canonize.output_dir)),
         )
 
     @cached_property
@@ -113,14 +110,14 @@ class Snapshot:
         made = self.canonical_files._replace(
             canonical=listing.read_some(self.canonical_files.canonical.path, [target.file]),
             rejects=listing.read_some(self.canonical_files.rejects.path, [target.file]),
-            lineage=listing.read_some(self.canonical_files.lineage.path, [target.lineage]),
+            lineage=listing.read_some(self.canonical_files.lineage.path, [targets.lineage_name(target.name)]),
         )
         return {SIGNATURE: verdict.signature(self.recipe(target), made)}
 
     def job(self, target: Target) -> dict[str, Any]:
         """The canonizer's job for a target (docs/contracts.md)."""
         canonize = self.config.canonize
-        raw, canonical = str(self.config.extract.output_dir), str(canonize.output_dir)  # Path is slow for thousands
+        raw = str(self.config.extract.output_dir)  # Path is slow for thousands of files
         return {
             "op": "canonize",
             "id": target.name,
@@ -133,9 +130,7 @@ class Snapshot:
                 for name, transform in target.inputs
             ],
             "schemas": str(canonize.schemas),
-            "output": os.path.join(canonical, target.file),
-            "rejects": os.path.join(canonical, "rejects", target.file),
-            "lineage": os.path.join(canonical, "lineage", target.lineage),
+            **targets.files(canonize.output_dir, target.name)._asdict(),
             "skip_invalid": canonize.skip_invalid,
             "require_checksums": canonize.require_checksums,
             "max_rejects": canonize.max_rejects,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lorchestra.records import lineage
+from lorchestra.records import lineage, targets
 from lorchestra.storage.listing import Identity, Listing, identity
 
 
@@ -58,11 +58,8 @@ def judge(recipe: Recipe, files: CanonicalFiles, remembered: str | None = None) 
 
 
 def _written(name: str, files: CanonicalFiles) -> tuple[tuple[Listing, str], ...]:
-    return (
-        (files.canonical, f"{name}.jsonl"),
-        (files.rejects, f"{name}.jsonl"),
-        (files.lineage, f"{name}.json"),
-    )
+    file = targets.output_name(name)
+    return ((files.canonical, file), (files.rejects, file), (files.lineage, targets.lineage_name(name)))
 
 
 def _identity(listing: Listing, name: str) -> Identity | None:
@@ -71,8 +68,8 @@ def _identity(listing: Listing, name: str) -> Identity | None:
 
 
 def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
-    file = f"{recipe.name}.jsonl"
-    receipt = lineage.read(files.lineage.path / f"{recipe.name}.json")
+    file = targets.output_name(recipe.name)
+    receipt = lineage.read(files.lineage.path / targets.lineage_name(recipe.name))
     if receipt is None:
         yield "its lineage is missing" if file in files.canonical.files else "not made yet"
         return

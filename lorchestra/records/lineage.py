@@ -1,17 +1,21 @@
-"""The lineage file: where each canonical line came from. It is written last and proves that an output is complete.
+"""The lineage file: which raw lines each canonical line came from, through which transform.
 
-docs/contracts.md describes the format.
+It is written after the output and the rejects, and it holds their digests: a lineage that matches its output proves
+that the output is complete. docs/contracts.md describes the format.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 FORMAT = "lorchestra.lineage/1"
+
+COUNTS = ("records_in", "records_out", "rejected", "dropped")
+"""What is counted for each input. A transform that yields nothing for a record drops it."""
 
 
 class Digest:
@@ -26,8 +30,8 @@ class Digest:
         self._bytes += len(part)
         self._sha256.update(part)
 
-    def told(self) -> dict[str, Any]:
-        """As a lineage writes it."""
+    def as_entry(self) -> dict[str, Any]:
+        """The fields of a file's entry in the lineage."""
         return {"bytes": self._bytes, "sha256": self._sha256.hexdigest()}
 
 
@@ -49,8 +53,47 @@ class Runs:
             self._next += 1
 
 
+def output_entry(name: str, digest: Digest, records: int) -> dict[str, Any]:
+    """The entry of the output or of the rejects; `name` is relative to the canonical directory."""
+    return {"name": name, **digest.as_entry(), "records": records}
+
+
+def input_entry(
+    name: str, digest: Digest, counts: Mapping[str, int], transform: Mapping[str, Any], lines: Sequence[Sequence[int]]
+) -> dict[str, Any]:
+    """The entry of a raw file. `lines` are `Runs.runs`, empty if the canonizer does not know them."""
+    return {
+        "name": name,
+        **digest.as_entry(),
+        **{count: counts[count] for count in COUNTS},
+        "transform": dict(transform),
+        "lines": lines,
+    }
+
+
+def document(
+    *,
+    output: Mapping[str, Any],
+    rejects: Mapping[str, Any] | None,
+    inputs: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    recipe: Mapping[str, str] | None,
+    canonizer: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A lineage, ready to be written as JSON. It holds no time: the same inputs give the same bytes."""
+    return {
+        "format": FORMAT,
+        "output": output,
+        "rejects": rejects,
+        "inputs": inputs,
+        "settings": settings,
+        **({} if recipe is None else {"recipe": recipe}),
+        "canonizer": canonizer,
+    }
+
+
 def read(path: Path) -> dict[str, Any] | None:
-    """A lineage file's content (see docs/contracts.md); None where it is missing or not one."""
+    """The content of a lineage file; None if it is missing or damaged."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

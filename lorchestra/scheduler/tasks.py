@@ -15,7 +15,7 @@ from lorchestra.planning import noop, preflight
 from lorchestra.planning.cleaning import Cleaner
 from lorchestra.planning.config import STAGES
 from lorchestra.planning.snapshot import VALUES, Snapshot
-from lorchestra.records import lineage
+from lorchestra.records import lineage, targets
 from lorchestra.scheduler import actions, uptodate
 from lorchestra.scheduler.reporter import Reporter
 from lorchestra.stages.canonize import Canonizer
@@ -141,7 +141,7 @@ class Pipeline:
         values: dict[str, Any] = self.snapshot.store.get(task, VALUES) or {}
         stage, _, name = task.partition(":")
         if stage == "canonize" and "records_out" not in values:
-            receipt = lineage.read(self.snapshot.canonical_files.lineage.path / f"{name}.json")
+            receipt = lineage.read(self.snapshot.canonical_files.lineage.path / targets.lineage_name(name))
             return {"records_out": receipt["output"].get("records", 0)} if receipt else {}
         return values
 

@@ -43,9 +43,7 @@ def test_the_specifications_example() -> None:
 
 def test_a_target_knows_its_files() -> None:
     target = Target("clinical_session", "20251112", ())
-    assert (target.name, target.file, target.lineage) == (
-        "clinical_session-20251112", "clinical_session-20251112.jsonl", "clinical_session-20251112.json",
-    )  # fmt: skip
+    assert (target.name, target.file) == ("clinical_session-20251112", "clinical_session-20251112.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.components.canonizer.record.requests import Chunk, Converted
 from lorchestra.components.canonizer.record.rules import UNREADABLE, Reject, Stage
 from lorchestra.components.canonizer.workers.pool import Pool
+from lorchestra.records import rejects as rejects_format
 from lorchestra.records.lineage import Runs
 
 Write = Callable[[bytes], object]
@@ -117,12 +116,5 @@ def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
     lines = chunk.lines.split(b"\n")
     for reject in rejects:
         raw = lines[reject.line - chunk.first].rstrip(b"\r")
-        why = {"input": name, "line": reject.line, "stage": reject.stage, "rule": reject.rule}
-        yield orjson.dumps({**why, "schema_path": reject.schema_path, "record": _record(raw, reject)}) + b"\n"
-
-
-def _record(raw: bytes, reject: Reject) -> Any:
-    """The record as it came; as text where it is not, or may not be, what every reader takes for JSON."""
-    if reject.stage == Stage.PARSE or reject.rule in UNREADABLE:
-        return raw.decode("utf-8", "replace")
-    return orjson.Fragment(raw)
+        record = rejects_format.text(raw) if reject.stage == Stage.PARSE or reject.rule in UNREADABLE else raw
+        yield rejects_format.line(name, reject.line, reject.stage, reject.rule, reject.schema_path, record)

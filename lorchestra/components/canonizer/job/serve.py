@@ -16,7 +16,8 @@ from lorchestra.components.canonizer.job.canonization import Canonization, Polic
 from lorchestra.components.canonizer.record.requests import Order
 from lorchestra.components.canonizer.workers.chunks import cut, opened
 from lorchestra.components.canonizer.workers.pool import Pool
-from lorchestra.records.lineage import FORMAT, Digest, Runs
+from lorchestra.records import lineage as lineage_format
+from lorchestra.records.lineage import Digest, Runs
 from lorchestra.storage.atomic import Draft, drafting, publish
 
 
@@ -69,31 +70,29 @@ def _canonize(job: Job, pool: Pool) -> Tally:
         for source in job.inputs:
             prepared = pool.prepare(Order(source.meta, job.schemas, job.engine, job.require_checksums))
             engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
-            inputs.append({**_feed(work, source), "transform": prepared["transform"]})
-        told = {
-            "format": FORMAT,
-            "output": _told(output, job, work.total.records_out),
-            "rejects": None if rejects.empty else _told(rejects, job, work.total.rejected),
-            "inputs": inputs,
-            "settings": {"skip_invalid": job.skip_invalid, "require_checksums": job.require_checksums},
-            **({} if job.recipe is None else {"recipe": job.recipe}),
-            "canonizer": {"name": "can", "version": __version__, **engine},
-        }
-        lineage.write(orjson.dumps(told) + b"\n")
+            inputs.append(_feed(work, source, prepared["transform"]))
+        document = lineage_format.document(
+            output=_entry(output, job, work.total.records_out),
+            rejects=None if rejects.empty else _entry(rejects, job, work.total.rejected),
+            inputs=inputs,
+            settings={"skip_invalid": job.skip_invalid, "require_checksums": job.require_checksums},
+            recipe=job.recipe,
+            canonizer={"name": "can", "version": __version__, **engine},
+        )
+        lineage.write(orjson.dumps(document) + b"\n")
         publish([rejects, output, lineage])
     return work.total
 
 
-def _feed(work: Canonization, source: Input) -> dict[str, Any]:
+def _feed(work: Canonization, source: Input, transform: dict[str, Any]) -> dict[str, Any]:
     name, digest, runs = Path(source.path).name, Digest(), Runs(work.total.records_out + 1)
     with opened(source.path) as descriptor:
         tally = work.feed(cut(descriptor, name, digest.update), name, descriptor, runs)
-    return {"name": name, **digest.told(), **tally.counts(), "lines": runs.runs}
+    return lineage_format.input_entry(name, digest, tally.counts(), transform, runs.runs)
 
 
-def _told(draft: Draft, job: Job, records: int) -> dict[str, Any]:
-    name = os.path.relpath(draft.path, job.output.parent)
-    return {"name": name, **draft.digest.told(), "records": records}
+def _entry(draft: Draft, job: Job, records: int) -> dict[str, Any]:
+    return lineage_format.output_entry(os.path.relpath(draft.path, job.output.parent), draft.digest, records)
 
 
 def _fields(line: bytes) -> dict[str, Any]:

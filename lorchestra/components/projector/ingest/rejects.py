@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, BinaryIO
-
-import orjson
+from typing import BinaryIO
 
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record.canonical import Reject, Source
+from lorchestra.records import rejects
 from lorchestra.storage import private
-
-_RECORD = b',"record":'
-
-
-def record(line: bytes) -> dict[str, Any]:
-    """The record in a line of a reject file. It is parsed alone: in its wrapping it may be too deep to be read."""
-    parsed: dict[str, Any] = orjson.loads(line.partition(_RECORD)[2][:-1])
-    return parsed
 
 
 class Rejects:
@@ -33,14 +24,8 @@ class Rejects:
         """Keep a rejected line."""
         if self._file is None:
             self._file = private.create(self._temporary)
-        head = {
-            "input": self._input,
-            "line": reject.line,
-            "stage": "index",
-            "rule": reject.violation.rule,
-            "schema_path": reject.violation.schema_path,
-        }
-        self._file.write(orjson.dumps(head)[:-1] + _RECORD + reject.raw + b"}\n")
+        rule, schema_path = reject.violation
+        self._file.write(rejects.line(self._input, reject.line, "index", rule, schema_path, reject.raw))
 
     def publish(self) -> None:
         """Give the file its name; where nothing was rejected, remove an old one."""

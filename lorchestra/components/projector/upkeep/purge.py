@@ -22,12 +22,12 @@ import orjson
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.database import lookup, metadata_db, registry
 from lorchestra.components.projector.database.lookup import Found
-from lorchestra.components.projector.ingest import rejects
 from lorchestra.components.projector.objects import identity, layout, object_files, tombstone
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import views
 from lorchestra.components.projector.record import schema
 from lorchestra.components.projector.record.schema import Rules
+from lorchestra.records import rejects
 from lorchestra.storage import private
 
 
