@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
     # A `prog` that is given need not be formatted, for which argparse would import half a dozen modules.
     verbs = parser.add_subparsers(
-        prog=parser.prog, dest="verb", required=True, metavar="run | status | validate | clean"
+        prog=parser.prog, dest="verb", required=True, metavar="run | status | validate | refused | clean"
     )
 
     run = _verb(verbs, "run", _run, "run the stages; what is up to date is skipped")
@@ -56,13 +56,20 @@ def _parser() -> argparse.ArgumentParser:
 
     _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
 
-    clean = _verb(verbs, "clean", _clean, "remove what can be made again, after a yes")
+    refused = _verb(verbs, "refused", _refused, "list, re-submit or discard files that extraction could not publish")
+    refused.add_argument("source", nargs="?", metavar="SOURCE", help="this source alone")
+    choice = refused.add_mutually_exclusive_group()
+    choice.add_argument("--submit", action="store_true", help="publish them with the next extraction")
+    choice.add_argument("--discard", action="store_true", help="remove them (asks for confirmation)")
+    refused.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+    clean = _verb(verbs, "clean", _clean, "remove files that can be rebuilt (asks for confirmation)")
     what = clean.add_mutually_exclusive_group()
     what.add_argument("--stage", choices=STAGES, help="the files of this stage (default: canonize and index)")
     what.add_argument("--stale", action="store_true", help="canonical files that no raw file accounts for any more")
     what.add_argument("--all", action="store_true", help="the raw extracts too")
     clean.add_argument("--dry-run", action="store_true", help="name what would be removed; remove nothing")
-    clean.add_argument("--yes", action="store_true", help="do not ask")
+    clean.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
 
@@ -114,6 +121,23 @@ def _validate(options: argparse.Namespace) -> int:
         if check.failure:
             print(f"    {check.failure.message}\n    {check.failure.advice}".replace("\n", "\n    "))
     return next((check.failure.exit for check in checks if check.failure), 0)
+
+
+def _refused(options: argparse.Namespace) -> int:
+    from lorchestra.base.errors import visible
+    from lorchestra.commands import refused
+
+    if options.submit:
+        found = refused.submit(options.config, options.source)
+    elif options.discard:
+        found = refused.discard(options.config, options.source, yes=options.yes)
+    else:
+        found = refused.find(options.config, options.source)
+    for file in found:
+        print(f"{file.source:<36} {visible(file.path.name):<48} {file.lines:,} lines")
+    done = "re-submitted; run `lorchestra run`" if options.submit else "discarded" if options.discard else "waiting"
+    print(f"{len(found):,} refused files {done}" if found else "no refused files")
+    return 0
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -41,8 +41,17 @@ def _row(stage: StageRecord) -> tuple[str, ...]:
     return (stage.name, *(f"{number:,}" for number in numbers), f"{stage.duration_seconds:.1f}")
 
 
+_EXTRACTED = {
+    "replaced": "{:,} records were replaced by later records with the same declared key.",
+    "discarded": "{:,} records of discarded streams were dropped.",
+    "refused": "{:,} refused files wait for a decision: `lorchestra refused` lists them.",
+}
+
+
 def _notes(run: RunRecord) -> list[str]:
     notes = []
+    extract = run.stages["extract"].counts if "extract" in run.stages else {}
+    notes += [template.format(extract[name]) for name, template in _EXTRACTED.items() if extract.get(name)]
     if run.unmatched:
         notes.append(f"{run.unmatched:,} raw files match no mapping: `lorchestra status` names them.")
     if run.unnamed:

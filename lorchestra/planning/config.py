@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from lorchestra.base import yaml_document, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, from_os_error
+from lorchestra.planning import inboxes
 from lorchestra.records import names
 
 Stage = Literal["extract", "canonize", "index"]
@@ -144,7 +145,7 @@ def load(
     with contextlib.suppress(Exception):  # whatever stands in a document that nobody has judged yet
         config = _build(path.absolute(), filled.value, digest)
     if config and not findings:
-        findings.extend(_overlaps(config, filled))
+        findings.extend((*_overlaps(config, filled), *_inboxes(config, filled)))
     if config and not findings and judged(config):
         return config
     findings.extend((*yaml_schema.judge(filled, json.loads(schema)), *_meaning(filled)))
@@ -229,6 +230,10 @@ def _meaning(document: yaml_document.Document) -> Iterator[Finding]:
             yield Finding(*document.place((*path, "start")), "`start` is not a day of the calendar")
         if source.get("type") == "meltano" and sum(k in source for k in ("job", "sources", "extractor")) > 1:
             yield Finding(*document.place(path), "`job`, `sources` and `extractor` exclude each other")
+        streams = source.get("streams")
+        kept = [raw for raw in streams.values() if raw is not None] if isinstance(streams, dict) else []
+        if len(set(map(str, kept))) < len(kept):
+            yield Finding(*document.place((*path, "streams")), "`streams` maps two streams to one raw name")
 
 
 def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
@@ -250,6 +255,25 @@ def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Find
         if config.log_directory.is_relative_to(directory):
             yield Finding(*where, f"`{name}` must not hold logging.directory")
         taken[directory] = f"`{name}`"
+
+
+def _inboxes(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
+    """Inboxes that are, contain or lie inside a directory of the pipeline or another inbox."""
+    own = {
+        "the raw directory": config.extract.output_dir,
+        "the canonical directory": config.canonize.output_dir,
+        "the store": config.index.output_dir,
+        "the work directory .work": config.work_directory,
+        "the log directory": config.log_directory,
+    }
+    seen: dict[str, Path] = {}
+    for source in config.extract.sources:
+        if "inbox" in source.settings:
+            inbox = Path(source.settings["inbox"])
+            if why := inboxes.refusal(inbox, own, config.phi_directory, seen):
+                where = document.place(("stages", "extract", "sources", source.name, "inbox"))
+                yield Finding(*where, f"`inbox` {why}")
+            seen[source.name] = inbox
 
 
 def _build(path: Path, value: Mapping[str, Any], digest: str) -> Config:

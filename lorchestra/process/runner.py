@@ -121,6 +121,17 @@ def code(finished: Finished, failed: Code = Code.COMPONENT_FAILED) -> Code | Non
     return _STATUSES.get(finished.status, failed)
 
 
+def foreign_code(finished: Finished) -> Code | None:
+    """What the exit status of a program that does not follow our contract means; None for success.
+
+    Only 0 and signals have a meaning of their own. Every other status is "failed, retry": curl's 6 is an unknown host,
+    not a full disk.
+    """
+    if not finished.timed_out and finished.status in _STATUSES:
+        return Code.SOURCE_FAILED
+    return code(finished, Code.SOURCE_FAILED)
+
+
 _KILLED = 128  # a shell, and Meltano, say 128 + the signal's number
 _SIGNALS: Mapping[int, Code] = {signal.SIGXFSZ: Code.NO_SPACE, signal.SIGINT: Code.INTERRUPTED}
 _STATUSES: Mapping[int, Code] = {

@@ -88,18 +88,22 @@ def extract(source: Source, how: Extraction) -> dict[str, Any]:
         sleep=_Countdown(source.name),
         progress=_Progress(),
     )
-    where = f"; its messages are in {result.child_log}" if result.child_log else ""
+    where = f"; see {result.child_log} (private)" if result.child_log else ""
     if result.status == "failed":
-        raise Failure(result.code or Code.SOURCE_FAILED, f"{result.message}{where}")
+        raise Failure(result.code or Code.SOURCE_FAILED, f"{result.message}{where}", advice=result.advice or None)
     values: dict[str, Any] = {
         "files": [str(how.raw_directory / name) for name in result.files],
         "records": result.records,
         "new_records": result.new_records,
         "attempts": result.attempts,
+        "replaced": result.replaced,
+        "discarded": result.discarded,
+        "refused": result.refused,
+        "warning": result.warning,
         "last_success": timestamp(datetime.now(UTC)),
     }
     if result.code is not None:  # partial: what it gave is published, and the run must say that it was not all
-        values |= {"code": str(result.code), "what": f"{result.message}{where}"}
+        values |= {"code": str(result.code), "what": f"{result.message}{where}", "advice": result.advice}
     return values
 
 

@@ -82,9 +82,14 @@ class Reporter:
             stage.ended = time.monotonic()
             stage.add(counts)
             self._account(stage, task, task.values)
+        if warning := task.values.get("warning"):
+            self._write(f"?? {task.name}: {warning}\n")
+            self._log.event("task_warned", _stage_name(task.name), "WARNING", task=task.name)
         if "code" in task.values:
             code = Code(task.values["code"])
-            self._fail(task.name, code, f"partly: {task.values['what']}", HANDLING[code].advice)
+            self._fail(
+                task.name, code, f"partly: {task.values['what']}", task.values["advice"] or HANDLING[code].advice
+            )
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """A task has failed, or could not begin."""

@@ -1,6 +1,7 @@
-"""Several files of records become one, without a record lost and without one twice.
+"""Merge several files of records into one, so that no record is lost and none is duplicated.
 
-Memory holds an index, one digest and one place a record, never the records.
+A record's identity is declared, never guessed: the fields named by `key`, otherwise the whole line. Memory holds an
+index (one digest and one position per record), never the records.
 """
 
 from __future__ import annotations
@@ -20,16 +21,13 @@ import orjson
 from lorchestra.base.errors import Code, Failure
 from lorchestra.records.jsonl import LONGEST_LINE
 
-KEYS = ("id", "contactid", "activityid", "new_sessionid", "responseId")
-"""Where a source names no key, the first of these fields that a record has identifies it, else its whole line does."""
-
 
 class Merge:
-    """Records by their key, in the order in which each key first came; the last version of a record wins.
+    """Records by key, in the order in which each key first appeared. With a declared key the later record wins.
 
-    `key` names the fields that identify a record; empty, `KEYS` are tried. `torn` counts last lines that a killed
-    writer left unfinished. Since `settle`, `offered` counts the records that came and `superseded` those that gave way
-    to a later version of themselves.
+    `key` names the fields that identify a record. If it is empty, or a record lacks one of its fields, the whole line
+    is the identity. `torn` counts last lines that a killed writer left unfinished. Since `mark_baseline`, `offered`
+    counts the records that were added and `replaced` those that a later record with the same key replaced.
     """
 
     def __init__(self, key: Sequence[str] = ()) -> None:
@@ -39,7 +37,7 @@ class Merge:
         # One row a line that was kept: which file, where in it, how long.
         self._file, self._offset, self._length = array("L"), array("Q"), array("Q")
         self._settled = 0
-        self.offered = self.superseded = self.torn = 0
+        self.offered = self.replaced = self.torn = 0
 
     def __enter__(self) -> Merge:
         return self
@@ -53,18 +51,18 @@ class Merge:
 
     @property
     def new(self) -> int:
-        """How many records were added or changed since `settle`."""
+        """How many records were added or changed since `mark_baseline`."""
         return sum(row >= self._settled for row in self._rows.values())
 
-    def settle(self) -> None:
-        """Call what was added so far the state that the rest is compared with."""
+    def mark_baseline(self) -> None:
+        """Mark the records added so far as the baseline for counting changes."""
         self._settled = len(self._file)
-        self.offered = self.superseded = 0
+        self.offered = self.replaced = 0
 
     def add(self, path: Path, *, finished: bool = True) -> None:
-        """Take in a file's records. The torn last line of a file that is not `finished` is cut and counted.
+        """Add a file's records. The torn last line of a file that is not `finished` is cut off and counted.
 
-        Raises Failure(NOT_JSONL) naming the first line that is no JSON object; the merge is of no more use then.
+        Raises Failure(NOT_JSONL) naming the first line that is not a JSON object; the merge must not be used then.
         """
         file = _open(path)
         self._files.append(file)
@@ -88,7 +86,7 @@ class Merge:
         if before is not None:
             if self._line(before) == line:
                 return
-            self.superseded += 1
+            self.replaced += 1
         self._rows[key] = len(self._file)
         self._file.append(len(self._files) - 1)
         self._offset.append(offset)
@@ -99,7 +97,7 @@ class Merge:
 
 
 def _open(path: Path) -> BinaryIO:
-    """A plain file, never what a link points at, and never a pipe that would make us wait."""
+    """Open a regular file; never follow a link, and never wait for a pipe's writer."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -108,7 +106,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, int, bytes, bool]]:
-    """Number, offset, content and "has an end" of each line that holds something."""
+    """Number, offset, content and "ends with a newline" of each line that is not blank."""
     offset = number = 0
     while raw := file.readline(LONGEST_LINE + 2):
         number += 1
@@ -122,7 +120,7 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, int, bytes, bool]]:
 
 
 def _object(line: bytes) -> Mapping[str, Any] | None:
-    """The JSON object in a line, None where there is none."""
+    """The JSON object in a line; None if it is not one."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -131,9 +129,9 @@ def _object(line: bytes) -> Mapping[str, Any] | None:
 
 
 def _odd_object(line: bytes) -> Any:
-    """An object though orjson refuses it: NaN, lone surrogates, bytes that are not UTF-8, thousands of levels.
+    """An object that orjson refuses: NaN, lone surrogates, bytes that are not UTF-8, thousands of levels.
 
-    Such a record must not hold back the others here; the canonizer decides what becomes of it.
+    Such a record must not block the others here. The canonizer decides about it.
     """
     try:
         return json.loads(line.decode("utf-8", "replace"), parse_int=float)
@@ -144,10 +142,9 @@ def _odd_object(line: bytes) -> Any:
 
 
 def _identity(record: Mapping[str, Any], line: bytes, key: Sequence[str]) -> bytes:
-    fields = key or next(((name,) for name in KEYS if name in record), ())
-    values = [record.get(name) for name in fields]
+    values = [record.get(name) for name in key]
     if values and all(_identifies(value) for value in values):
-        line = b"\0".join([repr(tuple(fields)).encode(), *(repr(value).encode() for value in values)])
+        line = b"\0".join([repr(tuple(key)).encode(), *(repr(value).encode("utf-8", "replace") for value in values)])
     return hashlib.blake2b(line, digest_size=16).digest()
 
 

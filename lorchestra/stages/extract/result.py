@@ -15,7 +15,9 @@ class SourceResult(NamedTuple):
 
     `files` are the raw files that were published, or found to hold already what the source gave; `records` are the
     lines in them, `new_records` those of them that are new or have changed. `code` and `message` say why a
-    source is not "ok" or "empty"; `child_log` is the private log of its program.
+    source is not "ok" or "empty"; `child_log` is the private log of its program. `replaced` counts records that a later
+    one with the same declared key replaced, `discarded` those of discarded streams, `refused` the files that wait for
+    the user's decision. `warning` is something to report that is no failure.
     """
 
     source: str
@@ -28,3 +30,8 @@ class SourceResult(NamedTuple):
     code: Code | None = None
     message: str = ""
     child_log: Path | None = None
+    advice: str = ""
+    warning: str = ""
+    replaced: int = 0
+    discarded: int = 0
+    refused: int = 0

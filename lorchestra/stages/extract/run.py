@@ -1,4 +1,4 @@
-"""One run of one source: attempts, then the hand-over, under the source's lock."""
+"""One run of one source: attempts, then publishing, under the source's lock."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lorchestra.base.errors import HANDLING, Code, Failure, from_os_error
+from lorchestra.base.errors import HANDLING, Code, Failure, Outcome
 from lorchestra.history.log import Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.process.retry import retry as retrying
 from lorchestra.process.source_lock import SourceLock, hold_source
-from lorchestra.records import names
 from lorchestra.stages.extract.result import SourceResult, Status
 from lorchestra.stages.extract.sources import command, files, meltano, sample
-from lorchestra.stages.extract.sources.attempt import Attempt, Outcome
+from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
 from lorchestra.stages.extract.staging import Published, Rules, Staging
+from lorchestra.stages.extract.streams import Streams
 from lorchestra.storage import private
 
-_TYPES: Mapping[str, Callable[[Attempt], Outcome]] = {
+_TYPES: Mapping[str, Callable[[Attempt], AttemptResult]] = {
     "sample": sample.attempt,
     "command": command.attempt,
     "files": files.attempt,
@@ -30,7 +30,7 @@ _TYPES: Mapping[str, Callable[[Attempt], Outcome]] = {
 
 @dataclass
 class SourceRun:
-    """One run of one source: the arguments of `extract`, and what its attempts came to."""
+    """One run of one source: the arguments of `extract`, and what its attempts produced."""
 
     source: Source
     raw_dir: Path
@@ -44,15 +44,16 @@ class SourceRun:
     finished: set[Path] = field(default_factory=set)
 
     def result(self) -> SourceResult:
-        """Run, and tell as data what came of it."""
+        """Run, and return what came of it as data."""
         began = time.monotonic()
-        outcome, published = Outcome(), Published()
+        result, published, refused = AttemptResult(), Published(), 0
         try:
             with hold_source(self.work_dir / "locks" / f"{self.source.name}.lock") as held:
-                outcome, published = self._under(held)
+                result, published, refused = self._under(held)
         except (Failure, OSError) as error:
-            outcome = _told(error)
-        code = outcome.code or published.code
+            result = _failed(error)
+        problems = _problems(result, published, refused)
+        code = next((problem.code for problem in problems), None)
         return SourceResult(
             source=self.source.name,
             status=_status(code, published),
@@ -62,52 +63,62 @@ class SourceRun:
             attempts=self.attempts,
             duration_seconds=time.monotonic() - began,
             code=code,
-            message=outcome.message or published.message,
-            child_log=outcome.log,
+            message="; ".join(problem.message for problem in problems if problem.message),
+            advice="\n".join(dict.fromkeys(problem.advice for problem in problems if problem.advice)),
+            child_log=result.log,
+            warning=result.warning,
+            replaced=published.replaced,
+            discarded=published.discarded,
+            refused=refused,
         )
 
-    def _under(self, held: SourceLock) -> tuple[Outcome, Published]:
-        """Everything that needs the source's lock."""
+    def _under(self, held: SourceLock) -> tuple[AttemptResult, Published, int]:
+        """Everything that needs the source's lock: the attempts, publishing, and the number of refused files."""
         staging = Staging(self.work_dir, self.source.name)
         self._remove_logs()
         leftovers = len(staging.attempts())
         if leftovers:
             self.log.event("leftovers_found", "extract", source=self.source.name, attempts=leftovers)
-        outcome = retrying(
+        result = retrying(
             self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
         )
-        rules = Rules(self._accepts, self.source.settings.get("key", ()), self.source.type == "files")
+        rules = Rules(self._streams(), self.source.settings.get("key", ()), self.source.type == "files")
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
-        for file in outcome.confirmed:
+        for file in result.confirmed:
             published.confirm(file)
-        outcome.published(published.files, published.whole)
-        self._tell_counts(outcome, published)
-        return outcome, published
+        result.published(published)
+        self._log_counts(result, published)
+        return result, published, len(staging.refused())
 
-    def _attempt(self, number: int, staging: Staging, held: SourceLock) -> Outcome:
+    def _streams(self) -> Streams:
+        """A program that is told its source's name must use it; an inbox or a Meltano loader may hold several."""
+        named_only = self.source.type not in ("files", "meltano")
+        return Streams(self.source.name, self.date, self.source.settings.get("streams"), named_only)
+
+    def _attempt(self, number: int, staging: Staging, held: SourceLock) -> AttemptResult:
         self.attempts = number
         task = self._task(number, staging.fresh(), held)
         try:
-            outcome = self._outcome(task, staging)
+            result = self._result(task, staging)
         finally:
             shutil.rmtree(task.scratch)
-        if outcome.code is None:
+        if result.code is None or result.complete:
             self.finished.add(task.output)
-        else:
+        if result.code is not None:
             self.log.event(
-                "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(outcome.code)
+                "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(result.code)
             )
-        return outcome
+        return result
 
-    def _outcome(self, task: Attempt, staging: Staging) -> Outcome:
-        """What an attempt came to; whatever was expected to go wrong is data."""
+    def _result(self, task: Attempt, staging: Staging) -> AttemptResult:
+        """How an attempt ended; expected failures are data."""
         try:
-            outcome = _TYPES[self.source.type](task)
+            result = _TYPES[self.source.type](task)
         except (Failure, OSError) as error:
-            outcome = _told(error)
-        if outcome.code and HANDLING[outcome.code].retry and not staging.has_space():
-            return outcome._replace(code=Code.NO_SPACE, message="no space left to extract to")
-        return outcome
+            result = _failed(error)
+        if result.code and HANDLING[result.code].retry and not staging.has_space():
+            return result._replace(code=Code.NO_SPACE, message="no space left to extract to")
+        return result
 
     def _task(self, number: int, output: Path, held: SourceLock) -> Attempt:
         name, child_log = self.source.name, self._child_log(number)
@@ -126,32 +137,30 @@ class SourceRun:
             log=child_log,
             lock=held,
             progress=lambda records: self.progress(name, records) if self.progress else None,
+            streams=self._streams(),
         )
 
     def _child_log(self, number: int) -> Path:
         return self.work_dir / "logs" / f"{self.source.name}.{number}.log"
 
     def _remove_logs(self) -> None:
-        """The words of an earlier run's programs may be PHI, and would mislead."""
+        """The output of an earlier run's programs may be PHI, and would mislead."""
         number = 1
         while (child_log := self._child_log(number)).exists():
             child_log.unlink()
             number += 1
 
-    def _accepts(self, name: names.DatedName) -> bool:
-        """Programs that are told their source's name use it; an inbox and a Meltano target may hold several."""
-        return self.source.type in ("files", "meltano") or name.stem == self.source.name
-
     def _wait(self, seconds: float, attempt: int) -> None:
         self.log.event("retry_waiting", "extract", source=self.source.name, seconds=seconds, attempt=attempt)
 
-    def _tell_counts(self, outcome: Outcome, published: Published) -> None:
-        """What was cut, replaced, refused or left lying is counted: silence would hide it."""
+    def _log_counts(self, result: AttemptResult, published: Published) -> None:
+        """What was cut, replaced, discarded, refused or left behind is counted: silence would hide it."""
         counts = {
             "torn_lines_cut": published.torn,
-            "records_superseded": published.superseded,
-            "files_refused": published.refused,
-            "files_waiting": outcome.waiting,
+            "records_replaced": published.replaced,
+            "records_discarded": published.discarded,
+            "files_refused": len(published.refused),
+            "files_waiting": result.waiting,
         }
         for event, count in counts.items():
             if count:
@@ -164,8 +173,17 @@ def _status(code: Code | None, published: Published) -> Status:
     return "ok" if published.files else "empty"
 
 
-def _told(error: Failure | OSError) -> Outcome:
-    """A failure as data, with its advice where that says more than the table's."""
-    failure = from_os_error(error) if isinstance(error, OSError) else error
-    advice = "" if failure.advice == HANDLING[failure.code].advice else f". {failure.advice}"
-    return Outcome(failure.code, f"{failure.message}{advice}")
+def _failed(error: Failure | OSError) -> AttemptResult:
+    """A failure as data, with its advice if it says more than the table's."""
+    code, message, advice = Outcome.of(error)
+    return AttemptResult(code, message, "" if code is None or advice == HANDLING[code].advice else advice)
+
+
+def _problems(result: AttemptResult, published: Published, refused: int) -> list[Outcome]:
+    """Everything that keeps a source from being "ok", most important first."""
+    problems = [Outcome(result.code, result.message, result.advice)] if result.code else []
+    problems += published.problems
+    if refused and not published.refused:
+        files = "1 refused file waits" if refused == 1 else f"{refused} refused files wait"
+        problems.append(Outcome(Code.CONFIG, f"{files} for a decision", "List them with `lorchestra refused`."))
+    return problems

@@ -1,7 +1,7 @@
-"""From what an attempt left behind to raw files: whole, private, each record once.
+"""From what an attempt left behind to raw files: complete, private, each record once.
 
     {work}/staging/{source}/{attempt}/   what an attempt writes; it stays until its records are published
-    {work}/rejected/{source}/{attempt}/  what could not be published; it stays until somebody looks at it
+    {work}/refused/{source}/{attempt}/   what could not be published; it stays until the user decides about it
 
 A failed or killed attempt may have moved the source's bookmark, so that nobody will send its records again: nothing
 that an attempt wrote is thrown away. An attempt whose run was killed is found and published by the next run.
@@ -14,40 +14,44 @@ import filecmp
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Failure, from_os_error
-from lorchestra.records import jsonl, names
+from lorchestra.base.errors import Code, Failure, Outcome
+from lorchestra.records import jsonl
 from lorchestra.stages.extract.merge import Merge
+from lorchestra.stages.extract.streams import Streams
 from lorchestra.storage import private
 
 
 @dataclass
 class Published:
-    """What a hand-over came to.
+    """What was published.
 
-    `code` and `message` tell the first fault; the rest was published all the same. `whole`: nothing is left in staging.
+    `problems` are the failures, one for each file or stream; everything else was published all the same. `whole`:
+    nothing is left in staging. `refused`: the files that could not be published in this run.
     """
 
     files: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
+    """The staged files whose records are in a raw file now, by their staged names."""
     records: int = 0
     new_records: int = 0
-    superseded: int = 0
+    replaced: int = 0
+    discarded: int = 0
     torn: int = 0
-    refused: int = 0
+    refused: list[str] = field(default_factory=list)
     whole: bool = False
-    code: Code | None = None
-    message: str = ""
+    problems: list[Outcome] = field(default_factory=list)
 
-    def fault(self, code: Code, message: str) -> None:
-        """Note a fault, unless an earlier one is known."""
-        if self.code is None:
-            self.code, self.message = code, message
+    @property
+    def safe(self) -> bool:
+        """Whether every record of the attempts is in a raw file, so that the source's bookmark may advance."""
+        return self.whole and not self.refused
 
     def confirm(self, target: Path) -> None:
-        """Count a raw file that holds already what the source gave."""
+        """Count a raw file that already holds what the source delivered."""
         self.files.append(target.name)
         self.records += jsonl.count(str(target))
 
@@ -56,22 +60,23 @@ class Published:
 class Rules:
     """How a source's files are judged.
 
-    `accepts` says whether a name that follows the convention is the source's. `key` names the fields that identify
-    a record. `originals_stay`: what cannot be published still lies where it came from, so that the copy may go.
+    `streams` gives each file its raw file. `key` names the fields that identify a record. `originals_stay`: the
+    original of a refused file is still where it came from, so the staged copy is removed.
     """
 
-    accepts: Callable[[names.DatedName], bool]
+    streams: Streams
     key: Sequence[str] = ()
     originals_stay: bool = False
 
 
 class Staging:
-    """The staging area of one source. To be used under the source's lock only."""
+    """The staging area of one source. Use it only while holding the source's lock."""
 
     def __init__(self, work_dir: Path, source: str) -> None:
-        self._lock = work_dir / "locks" / "publish.lock"
+        # No source can have this name, so its lock is never a source's own.
+        self._lock = work_dir / "locks" / ".publish.lock"
         self._attempts = work_dir / "staging" / source
-        self._rejected = work_dir / "rejected" / source
+        self._refused = work_dir / "refused" / source
         for directory in (self._lock.parent, self._attempts):
             private.make_directory(directory)
 
@@ -82,11 +87,15 @@ class Staging:
         return path
 
     def attempts(self) -> list[Path]:
-        """Every attempt that is not published yet, in the order in which they were made."""
+        """Every attempt that is not published yet, oldest first."""
         return sorted(path for path in self._attempts.iterdir() if path.is_dir())
 
+    def refused(self) -> list[Path]:
+        """Every refused file of this and earlier runs that the user has not decided about."""
+        return refused_files(self._refused)
+
     def has_space(self) -> bool:
-        """Whether the disk takes another megabyte. Programs hide a full disk behind a status that does not tell."""
+        """Whether the disk has room for another megabyte. Many programs do not report a full disk as such."""
         try:
             private.write(self._attempts / ".probe", bytes(1024 * 1024))
         except Failure as failure:
@@ -98,77 +107,106 @@ class Staging:
     def publish(self, raw_dir: Path, rules: Rules, *, finished: Collection[Path]) -> Published:
         """Merge what the attempts hold into the raw files, then remove the attempts.
 
-        `finished` are the attempts that ended well: only in the others may a last line be torn. Where a raw file
-        cannot be written everything stays for the next run, to which it is all the same that a part was published.
+        `finished` are the attempts that ended well: only in the others may a last line be torn. If a raw file cannot
+        be written, everything stays for the next run; publishing a part of it twice changes nothing.
         """
         published = Published()
         with _held(self._lock):
             private.sweep(raw_dir)
             parts = self._collect(rules, published)
+            if parts is None:
+                return published
             done = [self._publish(raw_dir / name, parts[name], rules, finished, published) for name in sorted(parts)]
             published.whole = all(done)
             for attempt in self.attempts() if published.whole else ():
                 shutil.rmtree(attempt)
         return published
 
-    def _collect(self, rules: Rules, published: Published) -> dict[str, list[Path]]:
-        """The attempts' files by name. What has no such name is set aside, and counted: its name may be PHI."""
+    def _collect(self, rules: Rules, published: Published) -> dict[str, list[Path]] | None:
+        """The attempts' files by raw file; None if the streams are not declared and nothing may be published.
+
+        A file that belongs to no raw file is refused. Discarded streams are counted and removed.
+        """
+        staged = [path for attempt in self.attempts() for path in _entries(attempt)]
+        plain = {path.name for path in staged if path.is_file() and not path.is_symlink()}
+        try:
+            destinations = rules.streams.destinations(sorted(plain))
+        except Failure as failure:
+            published.problems.append(Outcome.of(failure))
+            return None
         parts: defaultdict[str, list[Path]] = defaultdict(list)
-        for attempt in self.attempts():
-            private.sweep(attempt)
-            for path in sorted(attempt.iterdir()):
-                name = names.parse_raw(path.name)
-                if name and rules.accepts(name) and path.is_file() and not path.is_symlink():
-                    parts[name.file].append(path)
-                else:
-                    self._set_aside(path)
-                    published.refused += 1
-        if published.refused:
-            published.fault(
-                Code.CONFIG, f"{published.refused} with a name that is not {{source}}-{{date}}.jsonl: {self._rejected}"
-            )
+        for path in staged:
+            destination = destinations.get(path.name) if path.name in plain else None
+            if destination is None:
+                self._refuse(path, rules, published)
+            elif destination.raw is None:
+                published.discarded += jsonl.count(str(path))
+                path.unlink()
+            else:
+                parts[destination.raw].append(path)
+        if published.refused:  # their names can hold PHI: `lorchestra refused` shows them, messages do not
+            count = len(published.refused)
+            files = "1 file is" if count == 1 else f"{count} files are"
+            message = f"{files} neither named {{source}}-{{date}}.jsonl nor a declared stream"
+            published.problems.append(Outcome(Code.CONFIG, message, _DECIDE))
         return parts
 
     def _publish(
         self, target: Path, parts: list[Path], rules: Rules, finished: Collection[Path], published: Published
     ) -> bool:
-        """Bring one raw file up to date; False where its parts must stay for another try."""
+        """Bring one raw file up to date; False if its parts must stay for another try."""
         if len(parts) == 1 and target.is_file() and filecmp.cmp(parts[0], target, shallow=False):
             published.confirm(target)
+            published.merged.append(parts[0].name)
             return True
         current = target
         try:
             with Merge(rules.key) as merge:
                 if target.exists():
                     merge.add(target)
-                    merge.settle()
+                    merge.mark_baseline()
                 for current in parts:
                     merge.add(current, finished=current.parent in finished)
                 current = target
                 _write(merge, target, published)
+            published.merged += [part.name for part in parts]
             return True
         except Failure as failure:
-            published.fault(failure.code, failure.message)
+            published.problems.append(Outcome.of(failure))
         except OSError as error:
-            told = from_os_error(error, target.name)
-            published.fault(told.code, told.message)
+            published.problems.append(Outcome.of(OSError(error.errno, error.strerror, target.name)))
             current = target
         if current == target:
             return False
-        self._discard(current, rules)
+        self._refuse(current, rules, published)
         others = [part for part in parts if part != current]
         return not others or self._publish(target, others, rules, finished, published)
 
-    def _discard(self, path: Path, rules: Rules) -> None:
-        if rules.originals_stay:
+    def _refuse(self, path: Path, rules: Rules, published: Published) -> None:
+        """Keep a file that cannot be published until the user decides, unless its original or an equal one is kept."""
+        published.refused.append(path.name)
+        plain = path.is_file() and not path.is_symlink()
+        kept = (other for other in self.refused() if other.name == path.name and plain)
+        if rules.originals_stay or any(filecmp.cmp(path, other, shallow=False) for other in kept):
             path.unlink()
-        else:
-            self._set_aside(path)
-
-    def _set_aside(self, path: Path) -> None:
-        directory = self._rejected / path.parent.name
+            return
+        directory = self._refused / path.parent.name
         private.make_directory(directory)
         path.rename(directory / path.name)
+
+
+_DECIDE = "List them with `lorchestra refused`, then re-submit or discard them."
+
+
+def refused_files(directory: Path) -> list[Path]:
+    """The refused files of a source, `{work}/refused/{source}`, oldest first."""
+    attempts = sorted(directory.iterdir()) if directory.is_dir() else []
+    return [path for attempt in attempts for path in _entries(attempt)]
+
+
+def _entries(attempt: Path) -> list[Path]:
+    private.sweep(attempt)
+    return sorted(attempt.iterdir())
 
 
 def _write(merge: Merge, target: Path, published: Published) -> None:
@@ -182,7 +220,7 @@ def _write(merge: Merge, target: Path, published: Published) -> None:
         published.files.append(target.name)
         published.records += len(merge)
         published.new_records += new
-        published.superseded += merge.superseded
+        published.replaced += merge.replaced
 
 
 @contextlib.contextmanager

@@ -17,9 +17,11 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.planning.config import Source
 from lorchestra.stages.extract.extraction import expand
 from lorchestra.stages.extract.sources import meltano_project, meltano_system
-from lorchestra.stages.extract.sources.meltano import _Events
+from lorchestra.stages.extract.sources.meltano_events import Events
+from lorchestra.stages.extract.sources.meltano_system import Bookmarks
 
 PLUGINS = """
+default_environment: dev
 plugins:
   extractors:
   - {name: gmail-messages-acct1, inherit_from: tap-gmail}
@@ -36,7 +38,6 @@ def blocks(tmp_path: Path, text: str, **settings: Any) -> list[tuple[str, tuple[
     fixed = {"repo_path": str(tmp_path), "loader": "target-jsonl", "timeout_seconds": 60}
     sources = expand(Source("mail", "meltano", fixed | settings))
     for source in sources:
-        assert source.settings["extractor"] == source.name
         assert source.settings["timeout_seconds"] == 60
         assert not {"job", "sources"} & source.settings.keys()
     return [(source.name, source.settings["blocks"]) for source in sources]
@@ -70,9 +71,36 @@ def test_a_job_s_tasks_are_its_extractors(tmp_path: Path, tasks: str) -> None:
 
 def test_extractors_can_be_listed_or_be_the_entry_s_own_name(tmp_path: Path) -> None:
     assert blocks(tmp_path, PLUGINS, sources=["gmail-messages-acct1", "gmail-messages-acct2"]) == BOTH
-    assert blocks(tmp_path, PLUGINS, extractor="gmail-messages-acct1") == BOTH[:1]
+    assert blocks(tmp_path, PLUGINS, extractor="gmail-messages-acct1") == [("mail", BOTH[0][1])]
     (same,) = expand(Source("gmail-messages-acct2", "meltano", {"repo_path": str(tmp_path), "loader": "target-jsonl"}))
     assert same.name == "gmail-messages-acct2"
+
+
+def test_plugins_keep_the_names_that_meltano_users_give_them(tmp_path: Path) -> None:
+    text = """
+default_environment: dev
+plugins:
+  extractors: [{name: tap-gmail--acct1-personal}, {name: tap-msgraph-mail--ben-mensio}]
+  loaders: [{name: target-jsonl}]
+"""
+    gmail, graph = "tap-gmail--acct1-personal", "tap-msgraph-mail--ben-mensio"
+    assert blocks(tmp_path, text, extractor=gmail) == [("mail", (gmail, "target-jsonl"))]
+    assert [name for name, _ in blocks(tmp_path, text, sources=[gmail, graph])] == [
+        "gmail-acct1-personal",
+        "msgraph-mail-ben-mensio",
+    ]
+    named = blocks(tmp_path, text, sources={gmail: "gmail-messages-acct1", graph: "exchange-messages-ben"})
+    assert [name for name, _ in named] == ["gmail-messages-acct1", "exchange-messages-ben"]
+
+
+def test_an_unknown_environment_is_found_before_meltano_starts(tmp_path: Path) -> None:
+    text = f"{PLUGINS}environments: [{{name: dev}}, {{name: prod}}]"
+    assert "there is no environment staging (environments: dev, prod)" in fault(
+        tmp_path, text, extractor="gmail-messages-acct1", environment="staging"
+    )
+    assert "no Meltano environment is chosen" in fault(
+        tmp_path, text.replace("default_environment: dev", ""), extractor="gmail-messages-acct1"
+    )
 
 
 def test_mappers_between_extractor_and_loader_stay(tmp_path: Path) -> None:
@@ -84,7 +112,9 @@ def test_a_project_in_several_files_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "plugins.yml").write_text(PLUGINS)
     (tmp_path / "parts" / "jobs.yml").write_text("jobs: [{name: all, tasks: gmail-messages-acct1 target-jsonl}]")
-    assert blocks(tmp_path, "include_paths: [parts/*.yml, meltano.yml]", job="all") == BOTH[:1]
+    assert (
+        blocks(tmp_path, "default_environment: dev\ninclude_paths: [parts/*.yml, meltano.yml]", job="all") == BOTH[:1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,8 +135,7 @@ def test_a_project_in_several_files_is_read_whole(tmp_path: Path) -> None:
             {"job": "all"},
             "to target-postgres, not to the loader target-jsonl",
         ),
-        (PLUGINS, {"sources": ["gmail-messages-acct1"] * 2}, "one of them twice"),
-        (PLUGINS, {"sources": ["tap--odd"]}, "tap--odd: name it"),
+        (PLUGINS, {"sources": ["gmail-messages-acct1"] * 2}, "the same one twice"),
         (PLUGINS, {"sources": ["tap-nowhere"]}, "no extractor tap-nowhere"),
         (PLUGINS, {"sources": ["gmail-messages-acct1"], "loader": "target-x"}, "no loader target-x"),
         (PLUGINS, {}, "no extractor mail"),
@@ -152,16 +181,20 @@ def test_a_forgotten_installation_is_named_before_anything_is_tried(tmp_path: Pa
     project.require_installed("gmail-messages-acct1", "target-jsonl")
 
 
+def bookmarks(own: Path, project: Path) -> Bookmarks:
+    return Bookmarks(own, project, None, "gmail-messages-acct1")
+
+
 def test_what_was_installed_later_is_used(tmp_path: Path) -> None:
     """Meltano made a directory of its own where nothing was installed yet, or the project moved."""
     own, plugins = tmp_path / "own", tmp_path / "project" / ".meltano" / "extractors"
     plugins.mkdir(parents=True)
     (own / "meltano" / "extractors" / "tap-gmail").mkdir(parents=True)
     for _ in range(2):
-        system = meltano_system.prepare(own, tmp_path / "project")
+        system = bookmarks(own, tmp_path / "project").prepare()
         assert (system / "extractors").readlink() == plugins
     moved = (tmp_path / "project").rename(tmp_path / "moved")
-    assert (meltano_system.prepare(own, moved) / "extractors").is_dir()
+    assert (bookmarks(own, moved).prepare() / "extractors").is_dir()
 
 
 def test_bookmarks_are_copied_from_the_project_once_and_can_be_dated(tmp_path: Path) -> None:
@@ -174,14 +207,14 @@ def test_bookmarks_are_copied_from_the_project_once_and_can_be_dated(tmp_path: P
         connection.execute("insert into runs values (1, null, '2025-11-12 10:30:45.5', '2025-11-12 10:30:00')")
         connection.execute("insert into runs values (0, '2025-11-13 10:30:00', null, '2025-11-13 10:00:00')")
         connection.commit()
-    system = meltano_system.prepare(own, tmp_path / "project")
+    system = bookmarks(own, tmp_path / "project").prepare()
     assert meltano_system.bookmark(source, own) == datetime(2025, 11, 12, 10, 30, 45, 500_000, UTC)
     assert stat.S_IMODE((system / "meltano.db").stat().st_mode) == 0o600
     database.write_bytes(b"no database" * 1000)
-    meltano_system.prepare(own, tmp_path / "project")
+    bookmarks(own, tmp_path / "project").prepare()
     (system / "meltano.db").unlink()
     with pytest.raises(Failure, match="cannot be read as Meltano's database") as caught:
-        meltano_system.prepare(own, tmp_path / "project")
+        bookmarks(own, tmp_path / "project").prepare()
     assert caught.value.__context__ is None
     assert list(system.iterdir()) == []
 
@@ -209,15 +242,15 @@ def test_a_bookmark_counts_when_its_records_are_safe(
 ) -> None:
     own, project = tmp_path / "own", tmp_path / "project"
     mark(project / ".meltano" / "meltano.db", "the project's")
-    database = meltano_system.prepare(own, project) / "meltano.db"
+    database = bookmarks(own, project).prepare() / "meltano.db"
     if committed:
         mark(database, "safe")
-        meltano_system.commit(own)
-        meltano_system.prepare(own, project)
+        bookmarks(own, project).commit()
+        bookmarks(own, project).prepare()
     mark(database, "moved")
     if went_down:
         (own / "running").write_text("another boot")
-    meltano_system.prepare(own, project)
+    bookmarks(own, project).prepare()
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("select bookmark from state").fetchall() == [(bookmark,)]
 
@@ -263,9 +296,9 @@ METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}
 )
 def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
     told: list[int] = []
-    events = _Events(told.append)
+    events = Events(told.append)
     events.line(line)
-    assert (events.records, events.failed, told) == (count, "", [count] if count else [])
+    assert (events.records, list(events.reasons), told) == (count, [], [count] if count else [])
 
 
 @pytest.mark.parametrize(
@@ -281,6 +314,6 @@ def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
     ],
 )
 def test_which_part_failed_is_told_and_nothing_else(line: bytes, what: str) -> None:
-    events = _Events(lambda _records: None)
+    events = Events(lambda _records: None)
     events.line(line)
-    assert (events.records, events.failed) == (0, what)
+    assert (events.records, list(events.reasons)) == (0, [what] if what else [])

@@ -30,11 +30,11 @@ def written(merge: Merge) -> bytes:
 
 
 def test_the_last_version_wins_and_keeps_the_first_place(tmp_path: Path) -> None:
-    with Merge() as merge:
+    with Merge(("id",)) as merge:
         merge.add(file(tmp_path, "a", [{"id": "1", "v": 1}, {"id": "2", "v": 1}]))
-        merge.settle()
+        merge.mark_baseline()
         merge.add(file(tmp_path, "b", [{"id": "1", "v": 2}, {"id": "3", "v": 1}, {"id": "2", "v": 1}]))
-        assert (len(merge), merge.new, merge.superseded) == (3, 2, 1)
+        assert (len(merge), merge.new, merge.replaced) == (3, 2, 1)
         records = [json.loads(line) for line in written(merge).splitlines()]
     assert records == [{"id": "1", "v": 2}, {"id": "2", "v": 1}, {"id": "3", "v": 1}]
 
@@ -42,15 +42,17 @@ def test_the_last_version_wins_and_keeps_the_first_place(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("key", "records", "kept"),
     [
-        ((), [{"contactid": "c", "n": 1}, {"contactid": "c", "n": 2}], 1),
-        ((), [{"responseId": "r", "n": 1}, {"responseId": "r", "n": 2}], 1),
+        ((), [{"id": 7, "n": "a"}, {"id": 7, "n": "b"}, {"id": 8, "n": "c"}], 3),
+        ((), [{"contactid": "c", "n": 1}, {"contactid": "c", "n": 2}], 2),
+        (("id",), [{"contactid": "c", "n": 1}, {"contactid": "c", "n": 2}], 2),
+        (("id",), [{"id": "\ud800", "n": 1}, {"id": "x", "n": 2}], 2),
         ((), [{"id": "x", "contactid": "c"}, {"id": "y", "contactid": "c"}], 2),
         ((), [{"id": 1}, {"id": "1"}], 2),
         ((), [{"n": 1}, {"n": 2}, {"n": 1}], 2),
-        ((), [{"id": None, "n": 1}, {"id": None, "n": 2}], 2),
-        ((), [{"id": "", "n": 1}, {"id": "", "n": 2}], 2),
-        ((), [{"id": True, "n": 1}, {"id": True, "n": 2}], 2),
-        ((), [{"id": ["not", "an", "id"], "n": 1}, {"id": ["not", "an", "id"], "n": 2}], 2),
+        (("id",), [{"id": None, "n": 1}, {"id": None, "n": 2}], 2),
+        (("id",), [{"id": "", "n": 1}, {"id": "", "n": 2}], 2),
+        (("id",), [{"id": True, "n": 1}, {"id": True, "n": 2}], 2),
+        (("id",), [{"id": ["not", "an", "id"], "n": 1}, {"id": ["not", "an", "id"], "n": 2}], 2),
         (("a", "b"), [{"a": 1, "b": 1, "n": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 1, "n": 2}], 2),
         (("a", "b"), [{"a": "1,", "b": "2"}, {"a": "1", "b": ",2"}], 2),
         (("a",), [{"id": "1", "n": 1}, {"id": "1", "n": 2}], 2),
@@ -140,11 +142,11 @@ def test_a_merge_is_what_a_dict_would_make_of_it(
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("merge")
     expected: dict[int, object] = {}
-    with Merge() as merge:
+    with Merge(("id",)) as merge:
         merge.add(file(tmp_path, "before", before))
         expected |= {record["id"]: record for record in before}  # type: ignore[index]
         first = dict(expected)
-        merge.settle()
+        merge.mark_baseline()
         for number, part in enumerate(parts):
             path = file(tmp_path, str(number), part)
             if number == len(parts) - 1 and part and cut:  # the last writer was killed within its last line
@@ -154,5 +156,5 @@ def test_a_merge_is_what_a_dict_would_make_of_it(
             merge.add(path, finished=False)
             expected |= {record["id"]: record for record in part}  # type: ignore[index]
         assert [json.loads(line) for line in written(merge).splitlines()] == list(expected.values())
-        if not merge.superseded:
+        if not merge.replaced:
             assert merge.new == len(expected.keys() - first.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import stat
@@ -80,11 +81,11 @@ def test_nothing_to_give_is_no_failure_and_leaves_the_earlier_file_alone(house: 
 
 
 def test_a_second_run_of_the_day_adds_to_the_day_s_file(house: House) -> None:
-    house.ask(house.program('put({"id": "1", "v": 1}, {"id": "2", "v": 1})'))
-    result = house.ask(house.program('put({"id": "2", "v": 2}, {"id": "3", "v": 1})'))
-    assert (result.status, result.records, result.new_records) == ("ok", 3, 2)
+    house.ask(house.program('put({"id": "1", "v": 1}, {"id": "2", "v": 1})', key=["id"]))
+    result = house.ask(house.program('put({"id": "2", "v": 2}, {"id": "3", "v": 1})', key=["id"]))
+    assert (result.status, result.records, result.new_records, result.replaced) == ("ok", 3, 2, 1)
     assert house.records() == [{"id": "1", "v": 1}, {"id": "2", "v": 2}, {"id": "3", "v": 1}]
-    assert house.event("records_superseded")["count"] == 1
+    assert house.event("records_replaced")["count"] == 1
 
 
 def test_the_key_can_be_named(house: House) -> None:
@@ -121,28 +122,34 @@ def test_a_source_that_goes_on_failing_publishes_what_it_got(house: House) -> No
 
 
 @pytest.mark.parametrize(
-    ("script", "code"),
-    [
-        ("sys.exit(2)", Code.USAGE),
-        ("sys.exit(5)", Code.PERMISSION),
-        ("sys.exit(6)", Code.NO_SPACE),
-        ("sys.exit(8)", Code.BUSY),
-        ("put({'id': 1}); target.open('a').write('not json\\n')", Code.NOT_JSONL),
-    ],
+    ("status", "code"), [(2, Code.USAGE), (5, Code.PERMISSION), (6, Code.NO_SPACE), (8, Code.BUSY)]
 )
-def test_what_only_a_person_can_mend_is_asked_once(house: House, script: str, code: Code) -> None:
-    result = house.ask(house.program(script), Retry(enabled=True, max_attempts=3))
+def test_a_program_can_declare_that_it_uses_our_exit_codes(house: House, status: int, code: Code) -> None:
+    source = house.program(f"sys.exit({status})", exit_codes="ours")
+    result = house.ask(source, Retry(enabled=True, max_attempts=3))
     assert (result.status, result.code, result.attempts) == ("failed", code, 1)
     assert house.slept == []
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6, 7, 8, 22, 75, 77, 126, 127])
+def test_the_exit_codes_of_foreign_programs_mean_failed_and_are_retried(house: House, status: int) -> None:
+    """curl 6 is an unknown host and 7 a refused connection; wget 4 is a network failure and 8 a server error."""
+    result = house.ask(house.program(f"sys.exit({status})"), Retry(enabled=True, max_attempts=2))
+    assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
+
+
+def test_a_line_that_is_not_json_is_not_retried(house: House) -> None:
+    source = house.program("put({'id': 1}); target.open('a').write('not json\\n')")
+    result = house.ask(source, Retry(enabled=True, max_attempts=3))
+    assert (result.status, result.code, result.attempts) == ("failed", Code.NOT_JSONL, 1)
 
 
 @pytest.mark.parametrize(
     ("script", "code", "what"),
     [
-        ("sys.exit(1)", Code.SOURCE_FAILED, "ended with status 1"),
-        ("sys.exit(75)", Code.TRY_LATER, "ended with status 75"),
+        ("sys.exit(1)", Code.SOURCE_FAILED, "ended with exit status 1"),
         ("os.kill(os.getpid(), signal.SIGKILL)", Code.COMPONENT_CRASHED, "was killed by signal 9"),
-        ("time.sleep(60)", Code.TIMED_OUT, "was ended at its time limit"),
+        ("time.sleep(60)", Code.TIMED_OUT, "was stopped at its time limit (timeout_seconds)"),
     ],
 )
 def test_what_may_pass_is_tried_again(house: House, script: str, code: Code, what: str) -> None:
@@ -176,7 +183,7 @@ def test_a_file_that_is_no_jsonl_is_kept_aside_and_the_others_are_published(hous
     result = house.ask(source)
     assert (result.status, result.code, result.files) == ("partial", Code.NOT_JSONL, (RAW,))
     assert result.message == f"{NAME}-20251113.jsonl: line 2 is not a JSON object"
-    (aside,) = (house.work / "rejected" / NAME).glob("*/*")
+    (aside,) = (house.work / "refused" / NAME).glob("*/*")
     assert CANARY in aside.read_text()
     assert house.staged() == []
 
@@ -194,9 +201,29 @@ def test_names_that_leave_the_convention_are_refused_counted_and_never_lost(hous
     result = house.ask(source)
     assert (result.status, result.code, result.files) == ("partial", Code.CONFIG, (RAW,))
     assert house.event("files_refused")["count"] == 6
-    assert len(list((house.work / "rejected" / NAME).glob("*/*"))) == 6
+    assert len(list((house.work / "refused" / NAME).glob("*/*"))) == 6
     assert CANARY not in result.message
     assert list(house.raw.iterdir()) == [house.raw / RAW]
+
+
+def test_a_refused_file_is_reported_until_the_user_decides(house: House) -> None:
+    first = house.ask(house.program('(out / "other.jsonl").write_text("{}\\n")'))
+    assert (first.status, first.code, first.refused) == ("failed", Code.CONFIG, 1)
+    again = house.ask(house.program('put({"id": "1"})'))
+    assert (again.status, again.code, again.refused) == ("partial", Code.CONFIG, 1)
+    assert again.message == "1 refused file waits for a decision"
+    repeated = house.ask(house.program('(out / "other.jsonl").write_text("{}\\n")'))
+    assert repeated.refused == 1, "an equal file is not kept twice"
+
+
+def test_the_streams_of_a_program_are_declared(house: House) -> None:
+    script = """
+        (out / "messages.jsonl").write_text('{"id": "a1", "payload": {}}\\n')
+        (out / "message_list.jsonl").write_text('{"id": "a1", "threadId": "t1"}\\n')
+    """
+    result = house.ask(house.program(script, streams={"messages": NAME, "message_list": None}))
+    assert (result.status, result.files, result.discarded) == ("ok", (RAW,), 1)
+    assert house.records() == [{"id": "a1", "payload": {}}]
 
 
 def test_a_raw_file_that_is_damaged_is_not_overwritten_and_nothing_staged_is_lost(house: House) -> None:
@@ -384,7 +411,7 @@ def test_a_bad_file_stays_in_the_inbox_and_the_others_are_adopted(house: House) 
         result = house.ask(source)
         assert (result.code, result.message) == (Code.NOT_JSONL, f"{RAW}: line 2 is not a JSON object")
         assert os.listdir(path) == [RAW]
-    assert not (house.work / "rejected").exists()
+    assert not (house.work / "refused").exists()
 
 
 @pytest.mark.usefixtures("rested")
@@ -395,9 +422,36 @@ def test_odd_names_links_and_pipes_stay_in_the_inbox(house: House) -> None:
     os.mkfifo(path / "contacts-dataverse-20251112.jsonl")
     result = house.ask(source)
     assert (result.status, result.code) == ("failed", Code.CONFIG)
-    assert CANARY not in result.message
+    assert result.message == f"misnamed files in the inbox: {CANARY}@example.org.jsonl"
+    assert result.warning == f"left in the inbox, not .jsonl files: contacts-dataverse-20251112.jsonl, {RAW}"
     assert len(os.listdir(path)) == 3
     assert list(house.raw.iterdir()) == []
+
+
+@pytest.mark.usefixtures("rested")
+def test_records_that_share_an_id_are_all_kept(house: House) -> None:
+    """Four rows of an export, three of them with the patient's id."""
+    path, source = inbox(house)
+    rows = [{"id": 7, "visit": "a"}, {"id": 7, "visit": "b"}, {"id": 7, "visit": "c"}, {"id": 8, "visit": "c"}]
+    put(path / RAW, "".join(json.dumps(row) + "\n" for row in rows))
+    result = house.ask(source)
+    assert (result.status, result.records, result.replaced) == ("ok", 4, 0)
+    assert house.records() == rows
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_misnamed_file_does_not_hide_a_torn_one(house: House) -> None:
+    path, source = inbox(house)
+    put(path / "notes (1)-20261120.jsonl", "{}\n")
+    put(path / RAW, '{"id":"1"}\n{"id":"2","text":"half a rec')
+    put(path / "contacts-dataverse-20251112.jsonl", "{}\n")
+    result = house.ask(source)
+    assert result.files == ("contacts-dataverse-20251112.jsonl",)
+    assert "misnamed files in the inbox: notes (1)-20261120.jsonl" in result.message
+    assert f"{RAW}: line 2 is not a JSON object" in result.message
+    assert sorted(os.listdir(path)) == [RAW, "notes (1)-20261120.jsonl"]
+    assert (path / RAW).read_text().endswith("half a rec")
+    assert not (house.raw / RAW).exists()
 
 
 def test_an_inbox_must_be_there_and_closed_to_others(house: House) -> None:
@@ -405,7 +459,7 @@ def test_an_inbox_must_be_there_and_closed_to_others(house: House) -> None:
     path.chmod(0o755)
     result = house.ask(source)
     assert result.code is Code.INSECURE
-    assert result.message == f"{path}: the inbox is open to others. Run: chmod 700 {path}"
+    assert result.message == f"{path}: others can read the inbox. Run: chmod 700 {path}"
     path.rmdir()
     assert house.ask(source).code is Code.MISSING
 

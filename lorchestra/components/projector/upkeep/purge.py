@@ -154,7 +154,7 @@ def clean_rejects(store: Store, unwanted: Callable[[dict[str, Any]], bool]) -> i
 
 def _ids(connection: apsw.Connection, record: dict[str, Any]) -> set[bytes]:
     """The ids that a rejected record would have had."""
-    query = "SELECT type.name, rules FROM reading JOIN type ON type.no = schema.type"
+    query = "SELECT type.name, rules FROM reading JOIN type ON type.no = reading.type"
     return {
         _id(kind, record, schema.rules_from(orjson.loads(rules))) for kind, rules in metadata_db.rows(connection, query)
     }

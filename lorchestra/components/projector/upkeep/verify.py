@@ -67,8 +67,8 @@ def _files(opened: Opened) -> Iterator[Finding]:
 
 def _objects(opened: Opened, words: _Words | None) -> Iterator[Finding]:
     readings = _Readings(opened.connection)
-    query = """SELECT object.*, type.name FROM object LEFT JOIN reading ON schema.no = object.reading
-               LEFT JOIN type ON type.no = schema.type ORDER BY object.id, object.revision"""
+    query = """SELECT object.*, type.name FROM object LEFT JOIN reading ON reading.no = object.reading
+               LEFT JOIN type ON type.no = reading.type ORDER BY object.id, object.revision"""
     for *row, kind in opened.connection.execute(query):
         if kind is None:
             yield Finding("row_without_type", f"object {row[0]}")

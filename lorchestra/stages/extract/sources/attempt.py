@@ -1,8 +1,8 @@
-"""What a type of source gets and what it gives back."""
+"""What a source type gets for an attempt, and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +11,21 @@ from lorchestra.base.errors import Code
 from lorchestra.planning.config import Source
 from lorchestra.process import runner
 from lorchestra.process.source_lock import SourceLock
+from lorchestra.stages.extract.staging import Published
+from lorchestra.stages.extract.streams import Streams
+
+TIME_LIMIT_SECONDS = 6 * 3600
+"""The default time limit: without one, a hung tap blocks every later run."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """One attempt at a source.
 
-    `output` is private and empty; files named `{source}-{date}.jsonl` are left in it. `raw` is where they will go.
-    `private` is a directory of the source's own that outlives the run, `scratch` one that does not. `date` is today's,
-    for sources that need one. `log` takes the program's output, `lock` is held for the source, `progress` learns how
-    many records came so far.
+    `output` is private and empty; the source writes its files there, `{source}-{date}.jsonl` or `{stream}.jsonl`.
+    `raw` is where they will go. `private` is a directory of the source that outlives the run, `scratch` one that does
+    not. `date` is the run's. `log` receives the program's output, `lock` is held for the source, `progress` is called
+    with the number of records so far.
     """
 
     source: Source
@@ -32,6 +37,7 @@ class Attempt:
     log: Path
     lock: SourceLock
     progress: Callable[[int], None]
+    streams: Streams
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -43,37 +49,41 @@ class Attempt:
         return runner.run(
             argv,
             log=self.log,
-            timeout_seconds=self.settings.get("timeout_seconds"),
+            timeout_seconds=self.settings.get("timeout_seconds", TIME_LIMIT_SECONDS),
             inherit=[self.lock.descriptor],
             on_start=self.lock.started,
             **options,
         )
 
 
-def _nothing(_names: Collection[str], _whole: bool) -> None:
+def _nothing(_published: Published) -> None:
     return
 
 
-class Outcome(NamedTuple):
-    """How an attempt ended; `code` is None where it went well. `message` may be told to anybody.
+class AttemptResult(NamedTuple):
+    """How an attempt ended; `code` is None for a success. `message` and `advice` hold nothing of a record.
 
-    `log` is the program's private log. `confirmed` are raw files that hold already what the source has, so that it was
-    not copied; `waiting` counts what was left for the next run. `published` is called when the hand-over is done, with
-    the names of the raw files that are safe, and whether nothing is left in staging.
+    `warning` is something to report that is no failure. `log` is the program's private log. `complete`: no last line
+    of a delivered file can be torn, even though the attempt failed. `confirmed` are raw files that already hold what
+    the source has, so that it was not copied; `waiting` counts what was left for the next run. `published` is called
+    after publishing, with what was published.
     """
 
     code: Code | None = None
     message: str = ""
+    advice: str = ""
+    warning: str = ""
     log: Path | None = None
+    complete: bool = False
     confirmed: tuple[Path, ...] = ()
     waiting: int = 0
-    published: Callable[[Collection[str], bool], None] = _nothing
+    published: Callable[[Published], None] = _nothing
 
 
 def how_it_ended(program: str, finished: runner.Finished) -> str:
-    """A program's end in words."""
+    """One clause about a program's end."""
     if finished.timed_out:
-        return f"{program} was ended at its time limit"
+        return f"{program} was stopped at its time limit (timeout_seconds)"
     if finished.status < 0:
         return f"{program} was killed by signal {-finished.status}"
-    return f"{program} ended with status {finished.status}"
+    return f"{program} ended with exit status {finished.status}"

@@ -1,7 +1,7 @@
 """`type: files`: files that somebody puts into an inbox.
 
-A file is copied, published, and only then removed from the inbox (`mode: move`), and only if nobody touched it since. A
-file that may still be written is left for the next run.
+A file is copied, published, and only then removed from the inbox (`mode: move`), and only if nobody changed it since.
+A file that may still be written is left for the next run.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Failure
-from lorchestra.records import names
-from lorchestra.stages.extract.sources.attempt import Attempt, Outcome
+from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
+from lorchestra.stages.extract.staging import Published
 from lorchestra.storage import listing, private
 from lorchestra.storage.listing import Identity
 
 REST_SECONDS = 2.0
-"""A file that changed less than this ago may still be written."""
+"""A file that changed less than this long ago may still be written."""
+_NAMED = 5
+"""How many files a message names."""
 
 
-def attempt(task: Attempt) -> Outcome:
-    """Copy what is at rest in the inbox. Raises Failure(MISSING | INSECURE | PERMISSION | NO_SPACE)."""
+def attempt(task: Attempt) -> AttemptResult:
+    """Copy what is at rest in the inbox. Raises Failure(MISSING | INSECURE | PERMISSION | NO_SPACE).
+
+    Each file is judged by itself: a misnamed one is reported, stays in the inbox, and changes nothing for the others.
+    """
     inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
     _check(inbox)
-    pattern = task.settings.get("pattern", "*.jsonl")
-    found = {n: listing.identity(s) for n, s in listing.read(inbox).files.items() if fnmatch.fnmatchcase(n, pattern)}
-    fit = {name: identity for name, identity in found.items() if names.parse_raw(name)}
+    found, others = _entries(inbox, task.settings.get("pattern", "*.jsonl"))
+    fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
     resting = {name: identity for name, identity in fit.items() if _rests(identity)}
     known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
     copied = {
@@ -44,23 +48,50 @@ def attempt(task: Attempt) -> Outcome:
         if task.raw / name not in known and _copy(inbox / name, identity, task.output / name)
     }
 
-    def published(safe: Collection[str], _whole: bool) -> None:
+    def published(published: Published) -> None:
         if moved:
-            _remove(inbox, {name: identity for name, identity in copied.items() if name in safe})
+            _remove(inbox, {name: identity for name, identity in copied.items() if name in published.merged})
 
-    misnamed = len(found) - len(fit)
-    what = f"{misnamed} in the inbox with a name that is not {{source}}-{{date}}.jsonl" if misnamed else ""
-    waiting = len(fit) - len(copied) - len(known)
-    return Outcome(Code.CONFIG if misnamed else None, what, None, known, waiting, published)
+    misnamed = sorted(found.keys() - fit.keys())
+    return AttemptResult(
+        Code.CONFIG if misnamed else None,
+        f"misnamed files in the inbox: {_some(misnamed)}" if misnamed else "",
+        "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
+        warning=f"left in the inbox, not .jsonl files: {_some(others)}" if others else "",
+        complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
+        confirmed=known,
+        waiting=len(fit) - len(copied) - len(known),
+        published=published,
+    )
+
+
+def _entries(inbox: Path, pattern: str) -> tuple[dict[str, Identity], list[str]]:
+    """The regular files that match the pattern, and the names of all other entries except hidden ones."""
+    found: dict[str, Identity] = {}
+    others: list[str] = []
+    with os.scandir(inbox) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file(follow_symlinks=False) and fnmatch.fnmatchcase(entry.name, pattern):
+                found[entry.name] = listing.identity(entry.stat(follow_symlinks=False))
+            elif not entry.is_dir(follow_symlinks=False):
+                others.append(entry.name)
+    return found, sorted(others)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(visible(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _check(inbox: Path) -> None:
-    """An inbox holds PHI: it must be there, be ours, and be closed to others."""
+    """An inbox holds PHI: it must exist, belong to us, and be closed to others."""
     if not inbox.is_dir():
         raise Failure(Code.MISSING, f"{inbox}: no such inbox directory")
     status = inbox.stat()
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise Failure(Code.INSECURE, f"{inbox}: the inbox is open to others. Run: chmod 700 {shlex.quote(str(inbox))}")
+        raise Failure(Code.INSECURE, f"{inbox}: others can read the inbox. Run: chmod 700 {shlex.quote(str(inbox))}")
 
 
 def _rests(identity: Identity) -> bool:

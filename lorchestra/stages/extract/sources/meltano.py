@@ -1,20 +1,24 @@
-"""`type: meltano`: the real Meltano, in its own project and virtual environment, one run an extractor.
+"""`type: meltano`: the real Meltano, in its own project and virtual environment, one run per extractor.
 
-In a job the first extractor that fails holds back all others, so a job is taken apart and each extractor runs alone.
+In a Meltano job the first extractor that fails stops all others, so each extractor of a job runs alone.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Sequence
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Outcome, visible
 from lorchestra.process import runner
+from lorchestra.records import jsonl
 from lorchestra.stages.extract.sources import meltano_project, meltano_system
-from lorchestra.stages.extract.sources.attempt import Attempt, Outcome, how_it_ended
+from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 from lorchestra.stages.extract.sources.command import environment
+from lorchestra.stages.extract.sources.meltano_events import Events
+from lorchestra.stages.extract.sources.meltano_system import Bookmarks
+from lorchestra.stages.extract.staging import Published
 from lorchestra.storage import private
 
 _LOGGING = {
@@ -26,13 +30,16 @@ _LOGGING = {
     },
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }
-"""At level DEBUG Meltano logs every record, and a project may ask for that; JSON is YAML."""
+"""At level DEBUG Meltano logs every record, and a project may have set that level. JSON is YAML."""
 
-PARALLEL = 2
-"""How many extractors of a project run at once: a third gains next to nothing on the machines that were measured."""
+PARALLEL = 4
+"""How many extractors of a project run at once. They wait for networks, so this does not depend on cores."""
+
+_NOT_A_PROJECT = 2
+"""Meltano's exit status if its directory is not a project; every other one is "failed"."""
 
 
-def attempt(task: Attempt) -> Outcome:
+def attempt(task: Attempt) -> AttemptResult:
     """Run one extractor. Raises Failure(COMPONENT_MISSING | MISSING | CONFIG)."""
     settings = task.settings
     repo = Path(settings["repo_path"])
@@ -41,28 +48,58 @@ def attempt(task: Attempt) -> Outcome:
     blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
     project.check(blocks[0], blocks[-1])
     project.require_installed(blocks[0], blocks[-1])
-    system = meltano_system.prepare(task.private, repo)
-    env = _environment(task, project) | {"MELTANO_SYS_DIR_ROOT": str(system)}
+    bookmarks = Bookmarks(task.private, repo, Path(settings["state"]) if "state" in settings else None, blocks[0])
+    system = bookmarks.prepare()
+    env = _environment(task) | {"MELTANO_SYS_DIR_ROOT": str(system)}
     argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
-    events = _Events(task.progress)
+    events = Events(task.progress)
     with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
         try:
             finished = task.run(argv, cwd=repo, env=env, on_line=events.line)
         finally:
             meltano_system.remove_credentials(system)
-    code = runner.code(finished, Code.SOURCE_FAILED)
-    what = ", ".join(filter(None, [how_it_ended("meltano", finished), events.failed])) if code else ""
-    if code is None and events.records and not any(task.output.iterdir()):
-        code, what = Code.CONFIG, f"{blocks[-1]} wrote its records elsewhere: its destination must be $RAW_DIR"
+    failed = finished.status != 0 or finished.timed_out
+    outcome = _outcome(finished, events) if failed else _check_delivery(task.output, blocks, events)
+    if not failed and outcome.code:
+        bookmarks.roll_back()
 
-    def published(_names: Collection[str], whole: bool) -> None:
-        if whole:
-            meltano_system.commit(task.private)
+    def published(published: Published) -> None:
+        if published.safe:
+            bookmarks.commit()
+        elif published.refused:
+            bookmarks.roll_back()
 
-    return Outcome(code, what, finished.log, published=published)
+    return AttemptResult(*outcome, log=finished.log, published=published)
 
 
-def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, str]:
+def _outcome(finished: runner.Finished, events: Events) -> Outcome:
+    code = Code.CONFIG if finished.status == _NOT_A_PROJECT else runner.foreign_code(finished)
+    return Outcome(code, ", ".join(filter(None, [how_it_ended("meltano", finished), *events.reasons])), events.advice)
+
+
+def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outcome:
+    """Whether the loader wrote what the extractor sent. A loader that loses records ends with exit status 0."""
+    files = [path for path in output.iterdir() if path.is_file()]
+    loader = blocks[-1]
+    if events.records and not files:
+        return Outcome(Code.CONFIG, f"{loader} wrote its records elsewhere: its destination must be $RAW_DIR")
+    streams = sorted(events.streams)
+    if len(streams) > 1 and len(files) == 1:
+        return Outcome(
+            Code.CONFIG,
+            f"{loader} wrote {len(streams)} streams into one file: {', '.join(map(visible, streams))}",
+            "Use a loader that writes one file per stream, such as target-lorchestra, or select one stream.",
+        )
+    written = sum(jsonl.count(str(path)) for path in files)
+    if len(blocks) == 2 and written < events.records:  # a mapper may drop records
+        return Outcome(
+            Code.SOURCE_FAILED,
+            f"{blocks[0]} sent {events.records:,} records but {loader} wrote {written:,}; its bookmark stays",
+        )
+    return Outcome()
+
+
+def _environment(task: Attempt) -> dict[str, str]:
     """What Meltano gets to see: the allow-list, where to write, and no reason to talk to anybody but the source."""
     loader = task.settings["loader"]
     config = task.scratch / "logging.yaml"
@@ -71,70 +108,22 @@ def _environment(task: Attempt, project: meltano_project.Project) -> dict[str, s
         "RAW_DIR": str(task.output),
         "RUN_DATE": task.date,
         _variable(loader, "destination_path"): str(task.output),
+        # target-jsonl writes all streams to one file if it has a custom name; without one it writes a file per stream.
+        _variable(loader, "custom_name"): "",
+        _variable(loader, "do_timestamp_file"): "false",
         "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
         "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
         "MELTANO_CLI_LOG_CONFIG": str(config),
         "XDG_STATE_HOME": str(task.scratch),
         "NO_COLOR": "1",
     }
-    if "custom_name" not in (project.loaders[loader].get("config") or {}):  # else target-jsonl's names would be refused
-        variables[_variable(loader, "custom_name")] = f"{task.source.name}-{task.date}"
-        variables[_variable(loader, "do_timestamp_file")] = "false"
     if "state" in task.settings:
         private.make_directory(Path(task.settings["state"]))
         variables["MELTANO_STATE_BACKEND_URI"] = f"file://{task.settings['state']}"
     if "environment" in task.settings:
         variables["MELTANO_ENVIRONMENT"] = task.settings["environment"]
-    if "MELTANO_ENVIRONMENT" not in variables and not project.has_default_environment:
-        raise Failure(
-            Code.CONFIG,
-            f"source {task.source.name}: Meltano wants an environment",
-            advice="Set `environment`, or default_environment in meltano.yml.",
-        )
     return variables
 
 
 def _variable(plugin: str, setting: str) -> str:
     return f"{plugin}_{setting}".replace("-", "_").upper()
-
-
-class _Events:
-    """Takes from the lines of Meltano's log how many records came and which part failed, and not a word else."""
-
-    def __init__(self, progress: Callable[[int], None]) -> None:
-        self._progress = progress
-        self.records = 0
-        self.failed = ""
-
-    def line(self, line: bytes) -> None:
-        if b"record_count" in line and (count := _record_count(line)):
-            self.records += count
-            self._progress(self.records)
-        if b'"exit_codes"' in line:
-            self.failed = _failed_part(line) or self.failed
-
-
-def _record_count(line: bytes) -> int:
-    """The count in a line that an extractor's metric makes, 0 in any other."""
-    try:
-        event = json.loads(line)
-        metric = event.get("metric_info")
-        if metric is None:
-            metric = json.loads(event["event"].partition("METRIC: ")[2])
-        counts = event.get("producer") and metric["metric"] == "record_count" and metric["type"] == "counter"
-        return max(0, int(metric["value"])) if counts else 0
-    except _NOT_AN_EVENT:
-        return 0
-
-
-def _failed_part(line: bytes) -> str:
-    """The first part that `exit_codes` of the last event names, such as "its extractor ended with status 1"."""
-    try:
-        codes = json.loads(line)["exit_codes"]
-        return next(f"its {part} ended with status {codes[f'{part}s']:d}" for part in _PARTS if f"{part}s" in codes)
-    except (*_NOT_AN_EVENT, StopIteration):
-        return ""
-
-
-_PARTS = ("extractor", "mapper", "loader")
-_NOT_AN_EVENT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)

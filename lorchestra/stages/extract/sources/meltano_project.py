@@ -1,10 +1,11 @@
-"""What a Meltano project says in meltano.yml: which extractors a job runs. Read without starting Meltano.
+"""A Meltano project's meltano.yml: plugins, environments, and which extractors a job runs. Meltano is not started.
 
-The file is Meltano's, so anchors and tags are allowed in it, as they are there. Only names are taken from it.
+The file is Meltano's, so anchors and tags are allowed. Only names are taken from it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Project:
     loaders: Mapping[str, Mapping[str, Any]]
     jobs: Mapping[str, tuple[str, ...]]
     has_default_environment: bool
+    environments: frozenset[str]
 
     def blocks(self, job: str, loader: str) -> Iterator[tuple[str, ...]]:
         """What a job runs: extractor, mappers, loader, one tuple an extractor.
@@ -52,18 +54,14 @@ class Project:
                 raise self._fault(f"job {job} names no loader for {words[0]}")
 
     def check(self, extractor: str, loader: str) -> None:
-        """Raises Failure(CONFIG) unless both are there and the extractor's name can name raw files."""
+        """Raises Failure(CONFIG) unless both are defined."""
         if extractor not in self.extractors:
             raise self._fault(f"there is no extractor {extractor}")
         if loader not in self.loaders:
             raise self._fault(f"there is no loader {loader}")
-        if not names.is_source(extractor):
-            raise self._fault(
-                f"extractor {extractor}: name it {{source}}-{{entity}}-{{account}} (inherit_from keeps the tap)"
-            )
 
     def require_installed(self, extractor: str, loader: str) -> None:
-        """Raises Failure(COMPONENT_MISSING) where `meltano install` was forgotten, which Meltano itself tells late."""
+        """Raises Failure(COMPONENT_MISSING) if `meltano install` was not run; Meltano itself reports that late."""
         for kind, known, name in (("extractors", self.extractors, extractor), ("loaders", self.loaders, loader)):
             chain = list(_ancestry(known, name))
             places = [self.path.parent / ".meltano" / kind / plugin / "venv" for plugin in chain]
@@ -92,27 +90,58 @@ def read(repo: Path) -> Project:
         loaders={name: plugin for part in plugins for name, plugin in _named(part, "loaders")},
         jobs={name: _tasks(job.get("tasks")) for part in documents for name, job in _named(part, "jobs")},
         has_default_environment=bool(main.get("default_environment")),
+        environments=frozenset(name for part in documents for name, _ in _named(part, "environments")),
     )
 
 
 def expand(source: Source) -> tuple[Source, ...]:
-    """One source for each extractor that an entry's `job`, `sources` or `extractor` names, else for its own name.
+    """One source for each extractor that an entry's `job`, `sources` or `extractor` names.
 
-    Raises Failure(MISSING | CONFIG).
+    Without `job` and `sources` the source has the entry's name, whatever the plugin is called. Otherwise each has the
+    name that `sources` gives it (a mapping of extractor to source name), or the extractor's own as a source name.
+    Raises Failure(MISSING | CONFIG | COMPONENT_MISSING).
     """
     settings = {key: value for key, value in source.settings.items() if key not in ("job", "sources")}
     project = read(Path(settings["repo_path"]))
-    loader = settings["loader"]
+    loader, given = settings["loader"], source.settings.get("sources")
     if "job" in source.settings:
         runs = list(project.blocks(source.settings["job"], loader))
     else:
-        extractors = source.settings.get("sources") or [settings.get("extractor", source.name)]
-        runs = [(extractor, loader) for extractor in extractors]
+        runs = [(extractor, loader) for extractor in given or [settings.get("extractor", source.name)]]
     for extractor, *_ in runs:
         project.check(extractor, loader)
-    if not runs or len({run[0] for run in runs}) < len(runs):
-        raise Failure(Code.CONFIG, f"source {source.name}: it names no extractor, or one of them twice")
-    return tuple(Source(run[0], source.type, settings | {"extractor": run[0], "blocks": run}) for run in runs)
+        project.require_installed(extractor, loader)
+    _check_environment(source, project)
+    named = given if isinstance(given, dict) else {}
+    single = not given and "job" not in source.settings
+    made = [source.name if single else named.get(run[0]) or source_name(run[0]) for run in runs]
+    if not runs or len({run[0] for run in runs}) < len(runs) or len(set(made)) < len(made):
+        raise Failure(Code.CONFIG, f"source {source.name}: names no extractor, or the same one twice")
+    return tuple(
+        Source(name, source.type, settings | {"extractor": run[0], "blocks": run})
+        for name, run in zip(made, runs, strict=True)
+    )
+
+
+def source_name(plugin: str) -> str:
+    """A plugin's name as a source name: `tap-gmail--acct1-personal` becomes `gmail-acct1-personal`."""
+    if names.is_source(plugin):
+        return plugin
+    return re.sub(r"[^a-z0-9_]+", "-", plugin.lower().removeprefix("tap-")).strip("-")
+
+
+def _check_environment(source: Source, project: Project) -> None:
+    chosen = source.settings.get("environment")
+    if chosen is not None and project.environments and chosen not in project.environments:
+        known = ", ".join(sorted(project.environments))
+        raise Failure(Code.CONFIG, f"{project.path}: there is no environment {chosen} (environments: {known})")
+    passed = "MELTANO_ENVIRONMENT" in source.settings.get("pass_env", ())
+    if chosen is None and not project.has_default_environment and not passed:
+        raise Failure(
+            Code.CONFIG,
+            f"source {source.name}: no Meltano environment is chosen",
+            advice="Set `environment`, or default_environment in meltano.yml.",
+        )
 
 
 def _ancestry(known: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Where Meltano keeps what it remembers.
+"""Where Meltano keeps its state.
 
-What it would keep in the project's `.meltano` (bookmarks, the texts of failures, credentials on their way to a plugin)
-lies among the PHI instead, in a directory of the source's own; of the project's only the installed plugins are used. A
-database that lies there already is copied once, so that no bookmark is lost.
+What it would keep in the project's `.meltano` (bookmarks, error messages, credentials for plugins) is kept in the PHI
+directory instead, in a private directory for each source; only the installed plugins of the project are used. An
+existing database of the project is copied once, so that no bookmark is lost.
 """
 
 from __future__ import annotations
@@ -23,38 +23,69 @@ from lorchestra.storage import private
 
 _NAME = "meltano"
 _SAFE = "bookmarks.db"
+_SAFE_STATE = "bookmarks.state"
 _RUNNING = "running"
 _LAST_STATE = "select max(coalesce(ended_at, last_heartbeat_at, started_at)) from runs where payload_flags <> 0"
 """A run has a flag where its payload holds a bookmark; the column for it in table `state` stays empty."""
 
 
-def prepare(own: Path, repo: Path) -> Path:
-    """The source's own stand-in for the project's `.meltano`; with one each, sources never race in migrations.
+class Bookmarks:
+    """The bookmarks of one source. They advance only with records that were published."""
 
-    Programs do not sync what they write. When the machine went down in the middle of a run, the records of that run may
-    be gone though the bookmark stands behind them: then the bookmarks of the last `commit` count.
-    """
-    system, projects = own / _NAME, repo / ".meltano"
-    private.make_directory(system)
-    for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
-        _link(system / plugins.name, plugins)
-    remove_credentials(system)  # a killed run's
-    database, safe, boot = system / "meltano.db", own / _SAFE, _boot()
-    if (own / _RUNNING).exists() and (own / _RUNNING).read_bytes() != boot:
-        for file in system.glob("meltano.db*"):
+    def __init__(self, own: Path, repo: Path, state: Path | None, extractor: str) -> None:
+        """`own`: the source's private directory. `state`: the directory of a file:// state backend, if one is set."""
+        self._own, self._repo, self._state, self._extractor = own, repo, state, extractor
+
+    def prepare(self) -> Path:
+        """The source's own replacement for the project's `.meltano`; sources never race in migrations.
+
+        Programs do not sync what they write. If the machine went down in the middle of a run, the records of that run
+        may be gone though its bookmark is saved: then the bookmarks of the last `commit` count.
+        """
+        system, projects = self._own / _NAME, self._repo / ".meltano"
+        private.make_directory(system)
+        for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
+            _link(system / plugins.name, plugins)
+        remove_credentials(system)  # a killed run's
+        boot = _boot()
+        if (self._own / _RUNNING).exists() and (self._own / _RUNNING).read_bytes() != boot:
+            self.roll_back()
+        private.write(self._own / _RUNNING, boot)
+        if not (self._own / _SAFE_STATE).exists():
+            self._save_state()
+        database = system / "meltano.db"
+        for source in (self._own / _SAFE, projects / "meltano.db"):
+            if not database.exists() and source.is_file():
+                _copy_database(source, database)
+        return system
+
+    def commit(self) -> None:
+        """Every record before the bookmarks is published, so the bookmarks count from now on."""
+        if (self._own / _NAME / "meltano.db").exists():
+            _copy_database(self._own / _NAME / "meltano.db", self._own / _SAFE)
+        self._save_state()
+        (self._own / _RUNNING).unlink(missing_ok=True)
+
+    def roll_back(self) -> None:
+        """Return to the bookmarks of the last `commit`: records before the current ones are missing."""
+        for file in (self._own / _NAME).glob("meltano.db*"):
             file.unlink()
-    private.write(own / _RUNNING, boot)
-    for source in (safe, projects / "meltano.db"):
-        if not database.exists() and source.is_file():
-            _copy_database(source, database)
-    return system
+        if self._state and (self._own / _SAFE_STATE).is_dir():
+            for moved in self._states(self._state):
+                shutil.rmtree(moved)
+            for saved in (self._own / _SAFE_STATE).iterdir():
+                shutil.copytree(saved, self._state / saved.name)
 
+    def _save_state(self) -> None:
+        if not self._state:
+            return
+        shutil.rmtree(self._own / _SAFE_STATE, ignore_errors=True)
+        private.make_directory(self._own / _SAFE_STATE)
+        for current in self._states(self._state):
+            shutil.copytree(current, self._own / _SAFE_STATE / current.name)
 
-def commit(own: Path) -> None:
-    """The records that the bookmarks stand behind are safe, so the bookmarks count from now on."""
-    if (own / _NAME / "meltano.db").exists():
-        _copy_database(own / _NAME / "meltano.db", own / _SAFE)
-    (own / _RUNNING).unlink()
+    def _states(self, directory: Path) -> list[Path]:
+        return [path for path in directory.glob(f"*{self._extractor}-to-*") if path.is_dir()]
 
 
 def remove_credentials(system: Path) -> None:
@@ -80,7 +111,8 @@ def bookmark(source: Source, own: Path) -> datetime | None:
     """When the source's bookmark last moved, None where it has none yet or it cannot be told."""
     state = source.settings.get("state")
     if state:
-        moved = [file.stat().st_mtime for file in Path(state).glob(f"*:{source.name}-to-*/state.json")]
+        extractor = source.settings.get("extractor", source.name)
+        moved = [file.stat().st_mtime for file in Path(state).glob(f"*:{extractor}-to-*/state.json")]
         return datetime.fromtimestamp(max(moved), UTC) if moved else None
     try:
         with contextlib.closing(_read_only(own / _NAME / "meltano.db")) as database:

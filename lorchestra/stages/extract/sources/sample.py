@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
-from lorchestra.stages.extract.sources.attempt import Attempt, Outcome, how_it_ended
+from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 
 _OPTIONS = ("days", "records", "seed", "malformed", "canary")
 
 
-def attempt(task: Attempt) -> Outcome:
+def attempt(task: Attempt) -> AttemptResult:
     """Run `lorchestra-sample` (docs/contracts.md). Raises Failure(COMPONENT_MISSING)."""
     settings = task.settings
     argv = [str(programs.find("lorchestra-sample")), settings["kind"], f"--name={task.source.name}"]
@@ -17,4 +17,4 @@ def attempt(task: Attempt) -> Outcome:
     argv += [f"--{option}={settings[option]}" for option in _OPTIONS if option in settings]
     finished = task.run(argv, cwd=task.scratch, env=runner.environment())
     code = runner.code(finished, Code.SOURCE_FAILED)
-    return Outcome(code, how_it_ended("lorchestra-sample", finished) if code else "", finished.log)
+    return AttemptResult(code, how_it_ended("lorchestra-sample", finished) if code else "", log=finished.log)
