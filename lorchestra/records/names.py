@@ -42,6 +42,12 @@ def parse_canonical(file: str) -> DatedName | None:
     return _parse(file, is_type)
 
 
+def source_of(path: str) -> str:
+    """The source that a raw extract comes from, by its file name; empty if it does not follow the convention."""
+    name = parse_raw(path.rpartition("/")[2])
+    return name.stem if name else ""
+
+
 def is_source(text: str) -> bool:
     """Whether a text can name a source: `{source}-{entity}-{account}`, in lower case."""
     return len(text) <= _LONGEST_STEM and _STEM.fullmatch(text) is not None

@@ -187,7 +187,7 @@ def test_a_meltano_job_is_told_by_its_extractors(project: Project) -> None:
     ingest = project.root / "ingest"
     ingest.mkdir()
     (ingest / "meltano.yml").write_text(
-        "version: 1\n"
+        "version: 1\ndefault_environment: dev\n"
         "jobs:\n- name: all\n  tasks:\n  - tap-mail-messages-a target-jsonl\n  - tap-mail-messages-b target-jsonl\n"
         "plugins:\n  extractors:\n  - name: tap-mail-messages-a\n  - name: tap-mail-messages-b\n"
         "  loaders:\n  - name: target-jsonl\n"

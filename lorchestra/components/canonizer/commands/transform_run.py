@@ -29,6 +29,7 @@ from lorchestra.components.canonizer.registry.paths import as_text
 from lorchestra.components.canonizer.workers import chunks
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.components.canonizer.workers.protocol import write_all
+from lorchestra.records.names import source_of
 from lorchestra.storage.atomic import Draft, drafting, publish
 
 
@@ -37,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_transform(parser)
     files = parser.add_argument_group("files (born readable by their owner only, whole or not there at all)")
     files.add_argument("--input", type=Path, metavar="FILE", help="read this, not stdin")
+    files.add_argument(
+        "--source",
+        metavar="NAME",
+        help="the records' source, which a spec reads as $source (from --input)",
+    )
     files.add_argument("--output", type=Path, metavar="FILE", help="write this, not stdout")
     files.add_argument("--rejects", type=Path, metavar="FILE", help="where rejected records and the reasons go")
     files.add_argument(
@@ -60,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     schemas = as_text(arguments.schemas) if arguments.schemas else None
     with contextlib.closing(Pool(arguments.jobs)) as pool:
-        prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine))
+        source = arguments.source or source_of(str(arguments.input or ""))
+        prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine, source=source))
         with drafting(*filter(None, (arguments.rejects, arguments.output, arguments.report))) as made:
             drafts = {draft.path: draft for draft in made}
             tally = _canonize(arguments, pool, drafts)

@@ -18,6 +18,7 @@ from lorchestra.components.canonizer.workers.chunks import cut, opened
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import lineage as lineage_format
 from lorchestra.records.lineage import Digest, Runs
+from lorchestra.records.names import source_of
 from lorchestra.storage.atomic import Draft, drafting, publish
 
 
@@ -68,7 +69,9 @@ def _canonize(job: Job, pool: Pool) -> Tally:
         engine: dict[str, Any] = {"engine": None, "engine_version": None}
         inputs = []
         for source in job.inputs:
-            prepared = pool.prepare(Order(source.meta, job.schemas, job.engine, job.require_checksums))
+            prepared = pool.prepare(
+                Order(source.meta, job.schemas, job.engine, job.require_checksums, source_of(source.path))
+            )
             engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
             inputs.append(_feed(work, source, prepared["transform"]))
         document = lineage_format.document(

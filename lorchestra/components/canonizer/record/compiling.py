@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,8 @@ from lorchestra.components.canonizer.registry import transforms
 from lorchestra.components.canonizer.registry.transforms import Transform
 from lorchestra.records import iglu
 from lorchestra.records.registry import read_bytes
+
+_SOURCE = re.compile(r"\$source\b")
 
 
 class Prepared(NamedTuple):
@@ -56,7 +60,7 @@ def _transform(order: Order) -> Prepared:
         "engine": engine.NAME,
         "engine_version": engine.version(),
     }
-    return Prepared(Converter(before, compiled(engine, transform), after), identity, files)
+    return Prepared(Converter(before, compiled(engine, transform, order.source), after), identity, files)
 
 
 def _check(order: Check) -> Prepared:
@@ -80,9 +84,11 @@ def is_current(prepared: Prepared) -> bool:
         return False
 
 
-def compiled(engine: Engine, transform: Transform) -> Evaluate:
-    """A transform's spec, ready to evaluate. Raises Failure(TRANSFORM_INVALID)."""
+def compiled(engine: Engine, transform: Transform, name: str = "") -> Evaluate:
+    """A transform's spec, ready to evaluate; `name` becomes its `$source`. Raises Failure(TRANSFORM_INVALID)."""
     source, used = functions.used_by(transform.spec)
+    if name and _SOURCE.search(transform.spec):
+        source = f"( $source := {json.dumps(name)};\n{source}\n)"
     try:
         engine.compile(transform.spec, {})  # by itself: what stands around it must not make it whole
         return engine.compile(source, used)

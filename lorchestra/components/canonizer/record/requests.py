@@ -15,12 +15,16 @@ class Chunk(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Which transform is wanted: by its metadata file; schemas and engine where they are not to be found from it."""
+    """Which transform to compile, by its metadata file. `schemas` and `engine` override what is found from there.
+
+    `source` is the name of the source that the records come from; a spec reads it as `$source`.
+    """
 
     meta: str
     schemas: str | None = None
     engine: str | None = None
     require_checksum: bool = True
+    source: str = ""
 
     @property
     def told(self) -> str:

@@ -16,6 +16,14 @@ _WANTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?!000)\d{3})?Z", re.A
 _MAIL = re.compile(
     r"(?:[A-Z][a-z]{2}, )?(\d\d?) ([A-Z][a-z]{2}) ([1-9]\d{3}) (\d\d:\d\d:\d\d) ([+-](?:0\d|1[0-4])[0-5]\d)", re.ASCII
 )
+# What follows the time: a zone, the year as asctime() writes it, comments. The standard library would ignore the rest.
+_MAIL_TIME = re.compile(
+    r"\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?:\s*(?P<zone>[+-]\d\d:?\d\d|[A-Za-z]{1,5}(?:[+-]\d{1,2}:?\d{0,2})?))?"
+    r"(?:\s+\d{4})?(?:\s*\([^()]*\))*\s*\Z",
+    re.ASCII,
+)
+_NEVER = 1
+"""The year of .NET's smallest date, which Microsoft's APIs use for "never"."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NUMBERS = {month: f"{number:02}" for number, month in enumerate(_MONTHS, 1)}
 
@@ -36,7 +44,8 @@ def iso_date(value: Any = None, *_: Any) -> list[str]:
 
 def _rewritten(text: str) -> str:
     if _WANTED.fullmatch(text):
-        datetime.fromisoformat(text)
+        if datetime.fromisoformat(text).year == _NEVER:
+            raise ValueError
         return text
     if _DIGITS.fullmatch(text) and len(text.lstrip("-")) > 8:
         return _written(_EPOCH + timedelta(milliseconds=int(text)))
@@ -54,12 +63,18 @@ def _parsed(text: str) -> datetime:
 
 
 def mail_date(text: str) -> datetime:
-    """Any date of a mail's header. Raises ValueError."""
+    """Any date of a mail's header. Raises ValueError if it is none, or if anything but a zone follows the time."""
     from email.utils import parsedate_to_datetime
 
-    return parsedate_to_datetime(text)
+    found = _MAIL_TIME.search(text)
+    if not found:
+        raise ValueError
+    zone, colon = found["zone"] or "", found["zone"] and ":" in found["zone"]
+    return parsedate_to_datetime(text[: found.start("zone")] + zone.replace(":", "") if colon else text)
 
 
 def _written(moment: datetime) -> str:
+    if moment.year == _NEVER:
+        raise ValueError
     utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     return utc.isoformat(timespec="milliseconds" if utc.microsecond >= 1000 else "seconds") + "Z"

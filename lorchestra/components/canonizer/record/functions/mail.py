@@ -1,16 +1,15 @@
-"""Mail as it is found in the wild, by the standard library's email package (RFC 2047, RFC 5322) and its repairs."""
+"""Text, headers and addresses of mail as it is found in the wild (RFC 2045, RFC 2047, RFC 5322)."""
 
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
-from email.utils import getaddresses
-from inspect import signature
 from typing import Any
 
+from lorchestra.components.canonizer.record.functions.addresses import parsed
+from lorchestra.components.canonizer.record.functions.charsets import decoded
+
 LONGEST_HEADER = 256 * 1024
-LONGEST_SAMPLE = 64 * 1024
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]*)\?=")
@@ -19,12 +18,9 @@ _FOLD = re.compile(r"[\r\n]+[ \t]*")
 # A list without comments, groups and escapes, as most are, needs no parser.
 _ATOM = r"[^\s<>@,;:()\"\\\[\]]++"
 _NAME = rf'(?:"([^"\\]*+)"\s*+|((?:{_ATOM}\s++)*+))'
-_MAILBOX = rf"\s*+(?:{_NAME}<({_ATOM}@{_ATOM})>|({_ATOM}@{_ATOM}))\s*+"
+_MAILBOX = rf"\s*+(?:{_NAME}<({_ATOM}@{_ATOM})>|((?!=\?){_ATOM}@{_ATOM}))\s*+"
 _PLAIN = re.compile(_MAILBOX)
 _PLAIN_LIST = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*+")
-
-# Newer Pythons give up a whole list over one odd address unless they are told not to.
-_LENIENT: dict[str, Any] = {"strict": False} if "strict" in signature(getaddresses).parameters else {}
 
 
 def mime_text(data: Any = None, charset: Any = None, *_: Any) -> list[str]:
@@ -50,37 +46,6 @@ def base64_bytes(data: str) -> bytes:
     letters = _NOT_BASE64.sub(b"", text)
     usable = letters[: len(letters) - (len(letters) % 4 == 1)]
     return binascii.a2b_base64(usable + b"==")
-
-
-def decoded(content: bytes, charset: str | None) -> str:
-    """Bytes as text: in the declared charset where they decode, else UTF-8, else as they look, else Latin-1."""
-    for candidate in (charset, "utf-8"):
-        text = _decoded(content, candidate) if candidate else None
-        if text is not None:
-            return text
-    return _guessed(content)
-
-
-def _decoded(content: bytes, charset: str) -> str | None:
-    name = charset.strip().strip("\"'").lower()[:64]
-    if name in ("us-ascii", "ascii", "unknown-8bit", "binary", "default"):
-        name = "utf-8"  # what claims to be ASCII and is not, is most often UTF-8
-    try:
-        codec = codecs.lookup(name)
-        return content.decode("cp1252" if codec.name == "iso8859-1" else codec.name)
-    except (LookupError, ValueError):
-        return None
-
-
-def _guessed(content: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(content[:LONGEST_SAMPLE]).best()
-    if best is not None:
-        text = _decoded(content, best.encoding)
-        if text is not None:
-            return text
-    return content.decode("latin-1")
 
 
 def mime_header(text: Any = None, *_: Any) -> list[str]:
@@ -112,19 +77,11 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
     if not isinstance(text, str):
         return []
     value = _unfolded(text)
-    pairs = plain_addresses(value) if _PLAIN_LIST.fullmatch(value) else parsed_addresses(value)
+    pairs = plain_addresses(value) if _PLAIN_LIST.fullmatch(value) else parsed(value)
     return [{"name": header(name), "address": address} for name, address in pairs if address]
 
 
 def plain_addresses(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `parsed_addresses` gives, sooner."""
+    """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `addresses.parsed` gives, faster."""
     found = _PLAIN.findall(value)
     return [(quoted or " ".join(name.split()), address or bare) for quoted, name, address, bare in found]
-
-
-def parsed_addresses(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in any list."""
-    try:
-        return getaddresses([value], **_LENIENT)
-    except (ValueError, IndexError, RecursionError):
-        return []

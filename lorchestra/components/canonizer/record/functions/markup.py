@@ -21,6 +21,11 @@ _BLOCKS = frozenset({
     "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main",
     "nav", "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
 })  # fmt: skip
+_END_OF_BLOCK, _END_OF_PRE = "block", "pre"
+# Characters that stand for white space to be kept, until the rest is collapsed.
+_PRESERVED = {ord("\n"): "\0", ord(" "): "\1", ord("\t"): "\2"}
+_RESTORED = {0: "\n", 1: " ", 2: "\t"}
+_RESERVED = {0: None, 1: None, 2: None, ord("\r"): "\n"}
 _CELLS = frozenset({"td", "th"})
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _NEVER_DEEP = frozenset({
@@ -31,32 +36,39 @@ _NEVER_DEEP = frozenset({
 
 
 def html_text(html: Any = None, *_: Any) -> list[str]:
-    """The visible text of HTML, however broken: blocks on lines of their own; [] where there is no text."""
+    """The visible text of HTML, however broken: blocks on lines of their own; [] if there is no text.
+
+    White space is collapsed as browsers do it; lines and indentation inside `<pre>` are kept.
+    """
     if not isinstance(html, str):
         return []
-    text = _shallow(html[:LONGEST]).replace("\n", " ").replace("\0", "")  # lines come from the tags alone
+    text = _shallow(html[:LONGEST]).replace("\r\n", "\n").translate(_RESERVED)
     lines = (" ".join(line.split()) for line in "".join(_pieces(text)).split("\n"))
-    return ["\n".join(filter(None, lines))]
+    return ["\n".join(filter(None, lines)).translate(_RESTORED)]
 
 
 def _pieces(html: str) -> Iterator[str]:
     from selectolax.lexbor import LexborHTMLParser
 
-    waiting: list[LexborNode | None] = [LexborHTMLParser(html).root]  # None: a line ends here
+    waiting: list[LexborNode | str | None] = [LexborHTMLParser(html).root]  # a text: what an element ends with
+    preformatted = 0
     while waiting:
         node = waiting.pop()
-        if node is None:
+        if node is None or isinstance(node, str):
+            preformatted -= node == _END_OF_PRE
             yield "\n"
             continue
         tag = node.tag
         if beside := node.next:
             waiting.append(beside)
         if tag == "-text":
-            yield node.text_content or ""
+            text = node.text_content or ""
+            yield text.translate(_PRESERVED) if preformatted else text.replace("\n", " ")
         elif tag not in _HIDDEN:
             if tag in _BLOCKS:
                 yield "\n"
-                waiting.append(None)
+                preformatted += tag == "pre"
+                waiting.append(_END_OF_PRE if tag == "pre" else _END_OF_BLOCK)
             elif tag in _CELLS:
                 yield " "
             if inner := node.child:
