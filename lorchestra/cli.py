@@ -12,7 +12,16 @@ from lorchestra import __version__
 if TYPE_CHECKING:
     import argparse
 
+    from lorchestra.base import commandline
+
 STAGES = ("extract", "canonize", "index")
+_EXAMPLES = """\
+examples:
+  lorchestra run                       extract, canonize and index; up-to-date files are skipped
+  lorchestra run --dry-run             show what would run, and why
+  lorchestra run --stage canonize      start from the existing raw files
+
+`doit` runs the same tasks; `doit list --all --status` shows them. Exit statuses: docs/contracts.md."""
 
 
 def main() -> int:
@@ -32,13 +41,12 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    import argparse
+    from lorchestra.base import commandline
 
-    parser = argparse.ArgumentParser(
+    parser = commandline.Parser(
         prog="lorchestra",
-        description="Extract health records, bring them into their canonical form, index them: only what changed.",
-        epilog="`doit` runs the same tasks; `doit list --all --status` shows them. Exit statuses: docs/contracts.md.",
-        allow_abbrev=False,
+        description="Extract health records, convert them to canonical form, index them; redo only what changed.",
+        epilog=_EXAMPLES,
     )
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
     # A `prog` that is given need not be formatted, for which argparse would import half a dozen modules.
@@ -73,10 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: argparse._SubParsersAction, name: str, handler: object, summary: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+def _verb(
+    verbs: argparse._SubParsersAction[commandline.Parser], name: str, handler: object, summary: str
+) -> argparse.ArgumentParser:
+    from lorchestra.base import commandline
+
+    parser = verbs.add_parser(name, help=summary, description=summary)
     parser.add_argument(
-        "--config", type=Path, default=Path("pipeline.yaml"), metavar="FILE", help="default: pipeline.yaml"
+        "--config", type=commandline.path, default=Path("pipeline.yaml"), metavar="FILE", help="default: pipeline.yaml"
     )
     parser.set_defaults(handler=handler)
     return parser

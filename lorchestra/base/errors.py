@@ -200,6 +200,9 @@ def from_os_error(error: OSError, path: object | None = None) -> Failure:
     code = _OS_CODES.get(error.errno or 0, Code.UNEXPECTED)
     # Python may put text of its own into `strerror`; the system's own words for the number hold no data.
     reason = f"{os.strerror(error.errno).lower()} ({_symbol(error.errno)})" if error.errno else type(error).__name__
+    if error.errno == errno.EBADF:
+        advice = "A standard stream is closed: redirect it to a file or to /dev/null."
+        return Failure(code, f"{path or 'standard stream'}: {reason}", advice=advice)
     name = path if path is not None else error.filename
     where = f"{visible(str(name))}: " if name is not None else ""
     return Failure(code, f"{where}{reason}")

@@ -19,12 +19,13 @@ _PACKAGE = f"{Path(__file__).parents[1]}/"
 def begin() -> None:
     """Make the process private; SIGTERM, and the loss of the terminal, become the same as Ctrl-C.
 
-    Files are born without rights for others, and no core file can hold a record. Standard streams that the caller
-    closed lead to nowhere: else the next file that is opened would take their place.
+    Files are created without rights for others, and no core file can hold a record. A standard stream that the caller
+    closed is replaced, because the next file to be opened would take its number. Reading such an input, or writing
+    such an output, fails as it does for `cat`; only messages are lost silently.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, access in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR)):
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode))
     os.umask(0o077)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

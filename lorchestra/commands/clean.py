@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lorchestra.base.commandline import confirm
 from lorchestra.planning import cleaning, preflight
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.stages import index
@@ -54,7 +55,7 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
     if not found.paths:
         return found, False
     question = f"{' '.join(found.warnings)} Remove {len(found.paths):,} files and directories?"
-    if not cleaning.confirm(question, yes=yes):
+    if not confirm(question, yes=yes):
         return found, False
     cleaning.remove(found.paths)
     for type_ in found.types:

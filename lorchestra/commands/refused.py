@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from lorchestra.base.commandline import confirm
 from lorchestra.base.errors import Code, Failure
 from lorchestra.planning import preflight
-from lorchestra.planning.cleaning import confirm
 from lorchestra.planning.config import Config
 from lorchestra.records import jsonl
 from lorchestra.storage import private

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.commandline import confirm
+from lorchestra.base.errors import Failure
 from lorchestra.planning.config import Config
 from lorchestra.records import names, targets
 from lorchestra.storage import listing
@@ -39,17 +40,6 @@ def remove(paths: Iterable[Path]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def confirm(question: str, *, yes: bool = False) -> bool:
-    """Ask on the terminal. Raises Failure(USAGE) where there is none to ask on and no yes was given."""
-    if yes:
-        return True
-    if not (sys.stdin and sys.stdin.isatty()):
-        raise Failure(Code.USAGE, "there is no terminal to ask on", advice="Say --yes, or look first with --dry-run.")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 class Cleaner:

@@ -201,7 +201,7 @@ behavior: {jobs: 0, fail_fast: 3}
         ("{type: command, command: x, timeout_seconds: .nan}", "not a number"),
         ('{type: command, command: x, cwd: ""}', "`cwd` must not be empty"),
         ('{type: command, command: x, cwd: "a\\nb"}', "`cwd` must be a path without control characters"),
-        ("{type: command, command: x, cwd: ~nobody-of-that-name/x}", "~name is not understood"),
+        ("{type: command, command: x, cwd: ~nobody-of-that-name/x}", "~name is not supported"),
         ("{type: sample, kind: gmail-messages, start: 20251112, records: 1}", "`start` must be text in quotes"),
         ('{type: sample, kind: gmail-messages, start: "2025-11-12", records: 1}', "must be a date in quotes"),
         ('{type: sample, kind: gmail-messages, start: "٢٠٢٥١١١٢", records: 1}', "must be a date in quotes"),

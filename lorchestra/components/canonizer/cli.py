@@ -49,15 +49,10 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _run(words: tuple[str, ...], arguments: Sequence[str]) -> int:
-    import argparse
+    from lorchestra.base.commandline import Parser
 
     command = import_module(f"lorchestra.components.canonizer.commands.{'_'.join(words)}")
-    parser = argparse.ArgumentParser(
-        prog=" ".join(("can", *words)),
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser(prog=" ".join(("can", *words)), description=command.__doc__)
     command.configure(parser)
     status: int = command.run(parser.parse_args(arguments))
     return status

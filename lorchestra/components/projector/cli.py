@@ -5,31 +5,36 @@ Each verb is a module of `commands`, imported when it is asked for.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import lorchestra
-from lorchestra.base import program
+from lorchestra.base import commandline, program
 
 NAME = "vector-projector"
 VERBS = {
-    "pull": "bring canonical files into the store",
+    "pull": "load canonical files into the store",
     "get": "show an object by its id",
     "list": "list the objects of a type, newest first",
     "search": "find objects by the words in them",
-    "embed": "find out what objects mean, for search --semantic",
+    "embed": "compute embeddings for search --semantic",
     "query": "read-only SQL over the objects",
-    "verify": "prove every object and every row",
+    "verify": "check every object and every row",
     "repair": "rebuild the database from the objects alone",
-    "purge": "remove objects without a trace",
+    "purge": "remove objects and all traces of them",
     "export": "write the records as canonical files again",
-    "compact": "give back the space that was freed",
+    "compact": "return freed space to the system",
     "stats": "what the store holds",
 }
+
+
+_EXAMPLES = """\
+examples:
+  vector-projector pull --input phi-data/canonical --store phi-data/vector-store --schemas transforms/schemas
+  vector-projector search "blood pressure" --store phi-data/vector-store
+  vector-projector verify --store phi-data/vector-store"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,17 +51,17 @@ def _body(argv: list[str]) -> int:
     return status
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> commandline.Parser:
     """The parser. Only the verb that is asked for declares its arguments, so that no other module is imported."""
-    parser = argparse.ArgumentParser(prog=NAME, description="Canonical records in a store that can be searched.")
-    parser.add_argument("--version", action="version", version=f"{NAME} {lorchestra.__version__}")
+    parser = commandline.Parser(prog=NAME, description="A searchable store of canonical records.", epilog=_EXAMPLES)
+    parser.add_argument("-V", "--version", action="version", version=f"{NAME} {lorchestra.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     asked = next((word for word in argv if not word.startswith("-")), None)
     for verb, summary in VERBS.items():
-        sub = verbs.add_parser(verb, help=summary, description=summary, allow_abbrev=False)
-        sub.add_argument("--store", type=Path, metavar="DIR", help="the store's directory")
+        sub = verbs.add_parser(verb, help=summary, description=summary)
+        sub.add_argument("--store", type=commandline.path, metavar="DIR", help="the store's directory")
         sub.add_argument(
-            "--config", type=Path, metavar="FILE", help="a YAML file: store, schemas, on_change, full_text"
+            "--config", type=commandline.path, metavar="FILE", help="a YAML file: store, schemas, on_change, full_text"
         )
         if verb == asked:
             importlib.import_module(f"lorchestra.components.projector.commands.{verb}").arguments(sub)

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from lorchestra.base import program
+from lorchestra import __version__
+from lorchestra.base import commandline, program
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.sampler import dataverse, exchange, forms, gmail, spoil
 from lorchestra.components.sampler.draw import Draw
@@ -89,16 +89,11 @@ def _days(start: str, many: int) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lorchestra-sample",
-        description=_ABOUT,
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = commandline.Parser(prog="lorchestra-sample", description=_ABOUT, epilog=_EXAMPLE)
+    parser.add_argument("-V", "--version", action="version", version=f"lorchestra-sample {__version__}")
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="what to write, see above")
     parser.add_argument(
-        "--output", required=True, type=_directory, metavar="DIR", help="made, private, when it is missing"
+        "--output", required=True, type=commandline.path, metavar="DIR", help="made, private, when it is missing"
     )
     parser.add_argument("--name", type=_source, metavar="SOURCE", help="the source's name (KIND-sample)")
     parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (%(default)s)")
@@ -122,12 +117,6 @@ def _parser() -> argparse.ArgumentParser:
         " that is data; in malformed records in every text",
     )
     return parser
-
-
-def _directory(text: str) -> Path:
-    if not text:  # an unset variable, not the current directory
-        raise argparse.ArgumentTypeError("names no directory")
-    return Path(text)
 
 
 def _source(text: str) -> str:

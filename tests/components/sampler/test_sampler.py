@@ -127,8 +127,8 @@ def test_what_mail_is_made_of_is_there(tmp_path: Path) -> None:
     ("arguments", "word"),
     [
         (["gmail-messages"], "--output"),
-        (["gmail-messages", "--output", ""], "no directory"),
-        (["letters", "--output", "x"], "invalid choice"),
+        (["gmail-messages", "--output", ""], "names no file or directory"),
+        (["letters", "--output", "x"], "there is no"),
         (["gmail-messages", "--output", "x", "--start", "20250230"], "YYYYMMDD"),
         (["gmail-messages", "--output", "x", "--days", "0"], "whole number"),
         (["gmail-messages", "--output", "x", "--records", "-1"], "whole number"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 
 REGISTRY = Path("transforms")
@@ -17,9 +18,9 @@ def add_transform(parser: argparse.ArgumentParser) -> None:
         "id", nargs="?", metavar="ID", help="its name, as email/gmail_to_canonical_v1 or …@1.0.0, …@latest"
     )
     add_registry(which)
-    which.add_argument("--meta", type=Path, metavar="FILE", help="its metadata file, in place of ID")
+    which.add_argument("--meta", type=local_path, metavar="FILE", help="its metadata file, in place of ID")
     which.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
     )
     which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (what the metadata says)")
 
@@ -27,7 +28,7 @@ def add_transform(parser: argparse.ArgumentParser) -> None:
 def add_registry(parser: argparse._ActionsContainer) -> None:
     """Where transforms are looked up."""
     parser.add_argument(
-        "--registry", type=Path, default=REGISTRY, metavar="DIR", help="where ID is found (./transforms)"
+        "--registry", type=local_path, default=REGISTRY, metavar="DIR", help="where ID is found (./transforms)"
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.authoring import evolution
 from lorchestra.components.canonizer.authoring.checks.schemas import judged, named, require_valid
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
     )
 
 

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer.authoring import checks
 from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
@@ -21,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.authoring import examples, goldens, skeleton
 from lorchestra.components.canonizer.authoring.checks.schemas import judged, named
@@ -30,11 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the new name, as email/gmail_labels")
     parser.add_argument("--from", dest="before", required=True, metavar="URI", help="the source's schema, an Iglu URI")
     parser.add_argument("--to", dest="after", required=True, metavar="URI", help="the canonical schema, an Iglu URI")
-    parser.add_argument("--example", type=Path, metavar="FILE", help="a synthetic document of the source")
+    parser.add_argument("--example", type=local_path, metavar="FILE", help="a synthetic document of the source")
     parser.add_argument("--yes", action="store_true", help="the example is synthetic, wherever it lies")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.commands.arguments import add_transform, count, limit, meta_path
 from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally, Write
@@ -37,16 +38,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_transform(parser)
     files = parser.add_argument_group("files (born readable by their owner only, whole or not there at all)")
-    files.add_argument("--input", type=Path, metavar="FILE", help="read this, not stdin")
+    files.add_argument("--input", type=local_path, metavar="FILE", help="read this, not stdin")
     files.add_argument(
         "--source",
         metavar="NAME",
         help="the records' source, which a spec reads as $source (from --input)",
     )
-    files.add_argument("--output", type=Path, metavar="FILE", help="write this, not stdout")
-    files.add_argument("--rejects", type=Path, metavar="FILE", help="where rejected records and the reasons go")
+    files.add_argument("--output", type=local_path, metavar="FILE", help="write this, not stdout")
+    files.add_argument("--rejects", type=local_path, metavar="FILE", help="where rejected records and the reasons go")
     files.add_argument(
-        "--report", type=Path, metavar="FILE", help="where the counts go, as JSON; no content of a record"
+        "--report", type=local_path, metavar="FILE", help="where the counts go, as JSON; no content of a record"
     )
     some = parser.add_argument_group("which records")
     some.add_argument("--document", action="store_true", help="the input is one JSON document, pretty-printed or not")

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer.authoring import goldens
 from lorchestra.components.canonizer.authoring.checks import attempt
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
     )
     parser.add_argument("--engine", choices=(*_ENGINES, "all"), help="default: as each transform's metadata says")
 

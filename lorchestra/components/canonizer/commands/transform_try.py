@@ -20,6 +20,8 @@ from typing import Any
 
 import orjson
 
+from lorchestra.base.commandline import confirm
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer.authoring import goldens
 from lorchestra.components.canonizer.commands.arguments import add_registry, count
@@ -32,12 +34,14 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("id", metavar="ID", help="a transform's name")
-    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="JSON Lines, or one JSON document")
+    parser.add_argument(
+        "--input", type=local_path, required=True, metavar="FILE", help="JSON Lines, or one JSON document"
+    )
     parser.add_argument("--line", type=count, default=1, metavar="N", help="which line (1)")
     parser.add_argument("--yes", action="store_true", help="do not ask before a record is shown")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
     )
     parser.add_argument(
         "--engine", choices=("jsonatapy", "jlens"), metavar="NAME", help="jsonatapy or jlens (what the metadata says)"
@@ -90,12 +94,10 @@ def _ask(path: Path) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure(
             Code.USAGE,
-            f"{path}: lies in a private directory, and there is no terminal to ask on",
+            f"{path}: in a private directory, and there is no terminal to ask on",
             advice="Add --yes if the record may be shown where this output goes.",
         )
-    sys.stdout.write(f"{path} lies in a private directory. Show the record here? [y/N] ")
-    sys.stdout.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not confirm(f"{path} is in a private directory. Show the record here?"):
         raise Failure(Code.INTERRUPTED, "nothing was shown", advice="")
 
 

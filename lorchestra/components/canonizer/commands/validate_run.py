@@ -14,6 +14,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer.commands.arguments import REGISTRY, schemas_of
 from lorchestra.components.canonizer.record.requests import Check
@@ -27,9 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--schema", required=True, metavar="NAME|FILE", help="the schema: its Iglu name, or a file")
     parser.add_argument(
-        "--schemas", type=Path, metavar="DIR", help="the schemas (`schemas` of ./transforms, or beside it)"
+        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of ./transforms, or beside it)"
     )
-    parser.add_argument("--data", type=Path, metavar="FILE", help="read this, not stdin")
+    parser.add_argument("--data", type=local_path, metavar="FILE", help="read this, not stdin")
 
 
 def run(arguments: argparse.Namespace) -> int:

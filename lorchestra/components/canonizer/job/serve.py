@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra import __version__
+from lorchestra.base import commandline
 from lorchestra.base.errors import Code, Failure, Outcome, visible
 from lorchestra.base.program import place
 from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
@@ -145,7 +146,7 @@ def _taken(fields: dict[str, Any], key: str, kind: type, default: Any = _REQUIRE
     value = fields.get(key)
     if value is None and default is not _REQUIRED:
         return default
-    is_path = isinstance(value, str) and value and "\0" not in value
+    is_path = isinstance(value, str) and value and "\0" not in value and not commandline.is_uri(value)
     if not isinstance(value, kind) or (kind is str and not is_path) or (kind is int and isinstance(value, bool)):
         raise Failure(Code.USAGE, f"{key}: {'missing, or ' if default is _REQUIRED else ''}not of its kind")
     return value

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
@@ -30,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--history", action="store_true", help="its revisions, without their content")
     what.add_argument("--origin", action="store_true", help="the canonical and raw files and lines that hold it")
-    parser.add_argument("--input", type=Path, metavar="DIR", help="where the canonical files lie, for --origin")
+    parser.add_argument("--input", type=local_path, metavar="DIR", help="where the canonical files lie, for --origin")
     output.arguments(parser)
 
 

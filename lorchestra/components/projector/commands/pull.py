@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from lorchestra.base import program
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import metadata_db, registry
@@ -35,10 +36,12 @@ COUNTS = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--input", type=Path, required=True, metavar="DIR", help="the directory of canonical files")
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas, as in an Iglu static registry")
+    parser.add_argument(
+        "--input", type=local_path, required=True, metavar="DIR", help="the directory of canonical files"
+    )
+    parser.add_argument("--schemas", type=local_path, metavar="DIR", help="the schemas, as in an Iglu static registry")
     parser.add_argument("--type", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--report", type=local_path, metavar="FILE", help="write the report as JSON")
     parser.add_argument("--prune", action="store_true", help="retire what only files held that are no longer there")
     parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
     parser.add_argument("files", nargs="*", metavar="FILE", help="only these files of the directory")

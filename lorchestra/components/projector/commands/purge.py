@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lorchestra.base.commandline import confirm
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import lookup, metadata_db, registry
@@ -23,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="an object's id, or the first digits of it")
     parser.add_argument("--subject", metavar="KEY=VALUE", help="all objects with this value; `-` reads it from stdin")
-    parser.add_argument("--input", type=Path, metavar="DIR", help="where the canonical files lie")
+    parser.add_argument("--input", type=local_path, metavar="DIR", help="where the canonical files lie")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     output.arguments(parser)
@@ -100,9 +102,5 @@ def _write_places(opened: Opened, matches: list[Found], options: argparse.Namesp
 
 
 def _ask(objects: int) -> None:
-    if not sys.stdin.isatty():
-        raise Failure(Code.USAGE, "nobody is there to ask", advice="Give --yes, or first --dry-run.")
-    sys.stderr.write(f"Remove these {objects} objects for good? Type purge: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "purge":
+    if not confirm(f"Remove {objects} objects for good, with their history?"):
         raise Failure(Code.USAGE, "nothing was removed", advice="")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import metadata_db, registry
 from lorchestra.components.projector.objects.layout import Store
@@ -16,7 +16,7 @@ from lorchestra.storage import private
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="the schemas, for the columns of the views")
+    parser.add_argument("--schemas", type=local_path, metavar="DIR", help="the schemas, for the columns of the views")
     parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
 
 

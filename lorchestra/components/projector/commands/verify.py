@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import apsw
 import orjson
 
+from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import registry
@@ -23,7 +23,7 @@ from lorchestra.storage import private
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--quick", action="store_true", help="do not compare every word of the full text")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the findings as JSON")
+    parser.add_argument("--report", type=local_path, metavar="FILE", help="write the findings as JSON")
     output.arguments(parser)
 
 
