@@ -62,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     status = _verb(verbs, "status", _status, "what lies there, the last run, what there is to do")
     status.add_argument("--json", action="store_true", help="as one JSON object")
 
-    _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
+    validate = _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
+    validate.add_argument(
+        "--fix", action="store_true", help="repair permissions of the PHI directories; print each command"
+    )
 
     refused = _verb(verbs, "refused", _refused, "list, re-submit or discard files that extraction could not publish")
     refused.add_argument("source", nargs="?", metavar="SOURCE", help="this source alone")
@@ -127,12 +130,16 @@ def _status(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from lorchestra.commands import validate
 
-    checks = validate.validate(options.config)
-    for check in checks:
+    report = validate.validate(options.config, fix=options.fix)
+    for command in report.repaired:
+        print(f"ran {command}")
+    for check in report.checks:
         print(f"{'ok' if check.failure is None else '!!':<3} {check.name}")
         if check.failure:
             print(f"    {check.failure.message}\n    {check.failure.advice}".replace("\n", "\n    "))
-    return next((check.failure.exit for check in checks if check.failure), 0)
+    for warning in report.warnings:
+        print(f"??  {warning}")
+    return next((check.failure.exit for check in report.checks if check.failure), 0)
 
 
 def _refused(options: argparse.Namespace) -> int:

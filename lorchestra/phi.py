@@ -1,169 +1,146 @@
-"""The permission check: nobody but their owner may reach the directories that hold PHI.
+"""The permission check: only their owner may have access to the directories that hold PHI.
 
-It runs before anything else and mends nothing by itself: what others could read may have been read, and the owner
-should know. Its measure is OpenSSH's `StrictModes` and PostgreSQL's data directory, which is more than a comparison of
-modes: type, owner, links, every ancestor, default ACLs, and the files inside.
+It runs before everything else and repairs nothing: others may already have read what they could read, and the owner
+must know. Like OpenSSH's `StrictModes` and PostgreSQL's check of its data directory it goes beyond the mode: type,
+owner, links, every ancestor, default ACLs, and every file and directory inside.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from lorchestra.base.errors import Code, Failure
-from lorchestra.storage import private
+from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.platform import acl
+from lorchestra.storage import private, trust
 from lorchestra.storage.listing import Listing
+from lorchestra.storage.trust import Exposure, entries_are
 
-_ACL = "system.posix_acl_access"
-_DEFAULT_ACL = "system.posix_acl_default"
-
-
-class Exposure(NamedTuple):
-    """A way in for others, and the sentence that says how to close it: `Run: ` and a command, where one does."""
-
-    what: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.mend}"
+ADVICE = "Nothing was run. Others had access to these files: treat the records as possibly disclosed."
 
 
-def require(directories: Iterable[Path], listings: Iterable[Listing] = (), *, make: bool = True) -> None:
-    """Refuse to go on unless every directory is private and so is what the listings hold.
+def require(directories: Iterable[Path], content: Iterable[Path] = (), *, make: bool = True) -> None:
+    """Refuse to continue unless the directories, and everything inside `content`, are private.
 
-    Directories that do not exist are made, private, when nothing else is wrong, or with `make` false passed over.
-    Raises Failure(INSECURE) that names each exposure and how to mend it.
+    Missing directories are created, private, once nothing else is wrong; not if `make` is false.
+    Raises Failure(INSECURE) with each exposure and how to close it.
     """
-    wanted = dict.fromkeys(directories)
-    missing = [directory for directory in wanted if not os.path.lexists(directory)]
-    found = [exposure for directory in wanted if directory not in missing for exposure in examine(directory)]
-    found += [exposure for listing in listings for exposure in examine_content(listing)]
-    for directory in missing if make and not found else ():
+    wanted = list(dict.fromkeys(directories))
+    refuse((*examine(wanted), *(exposure for root in content for exposure in examine_content(root))))
+    if make:
+        create(wanted)
+
+
+def create(directories: Iterable[Path]) -> None:
+    """Create the missing ones, private. Raises Failure(INSECURE) if they inherited an ACL that opens new files."""
+    missing = [directory for directory in directories if not os.path.lexists(directory)]
+    for directory in missing:
         private.make_directory(directory)
-        found += examine(directory)
+    refuse(exposure for directory in missing for exposure in _examine_directory(directory))
+
+
+def refuse(exposures: Iterable[Exposure]) -> None:
+    """Raise Failure(INSECURE) that names each exposure once; return if there is none."""
+    found = dict.fromkeys(exposures)
     if found:
-        lines = "\n".join(map(str, dict.fromkeys(found)))
-        raise Failure(Code.INSECURE, lines, advice="Nothing was run. Who could read these may have read them.")
+        raise Failure(Code.INSECURE, "\n".join(map(str, found)), advice=ADVICE)
 
 
-def trust(configuration: Path) -> None:
-    """Refuse a configuration that others could have written: it chooses the programs that are given the PHI.
-
-    Raises Failure(INSECURE).
-    """
-    status = configuration.stat()
-    if status.st_uid not in (0, os.geteuid()):
-        exposure = Exposure(f"{configuration} belongs to another user.", "Copy it, look at it, and use your copy.")
-    elif _others_may_write(configuration, status):
-        exposure = Exposure(f"{configuration} can be changed by others.", _run("chmod", "go-w", configuration))
-    else:
-        return
-    raise Failure(Code.INSECURE, str(exposure), advice="Nothing was run. Look first at what stands in it.")
+def examine(directories: Iterable[Path]) -> Iterator[Exposure]:
+    """The exposures of the directories that exist, and of the paths to all of them."""
+    wanted = list(directories)
+    existing = [directory for directory in wanted if os.path.lexists(directory)]
+    for directory in existing:
+        yield from _examine_directory(directory)
+    checked = set(existing)
+    for directory in wanted:
+        if directory.parent not in checked:
+            yield from trust.examine_ways([directory.parent])
 
 
-def examine(directory: Path) -> Iterator[Exposure]:
-    """The exposures of one directory and of the path that leads to it."""
+def _examine_directory(directory: Path) -> Iterator[Exposure]:
     status = directory.lstat()
     mode = stat.S_IMODE(status.st_mode)
-    this = f"PHI directory {directory}"
+    this = f"PHI directory {visible(str(directory))}"
     if stat.S_ISLNK(status.st_mode):
-        yield Exposure(f"{this} is a link.", "Name the directory that it leads to in the configuration.")
+        yield Exposure(f"{this} is a link.", "Name the directory that it leads to in pipeline.yaml.")
     elif not stat.S_ISDIR(status.st_mode):
-        yield Exposure(f"{this} is not a directory.", _run("mv", directory, f"{directory}.moved"))
+        yield Exposure(f"{this} is not a directory.", command=("mv", str(directory), f"{directory}.moved"))
     elif status.st_uid != os.geteuid():
-        yield Exposure(f"{this} belongs to another user.", "Run as that user, or name a directory of your own.")
+        yield Exposure(f"{this} belongs to another user.", "Run as that user, or use a directory of your own.")
     elif mode & 0o777 != private.DIRECTORY_MODE:
-        yield Exposure(f"{this} has insecure permissions {mode:#o}. Expected 0o700.", _run("chmod", "700", directory))
-    elif _has_acl(directory, _DEFAULT_ACL):
-        yield Exposure(f"{this} has a default ACL that opens new files.", _run("setfacl", "-k", directory))
-    yield from _examine_ancestors(directory)
+        fault = f"{this} has insecure permissions {mode:#o}. Expected 0o700."
+        yield Exposure(fault, command=("chmod", "700", str(directory)), safe=True)
+    elif acl.has_default_acl(directory):
+        fault = f"{this} has a default ACL that opens new files."
+        yield Exposure(fault, command=("setfacl", "-k", str(directory)), safe=True)
 
 
-def examine_content(listing: Listing) -> Iterator[Exposure]:
-    """The exposures of what lies directly in a directory, as counts: names inside may be anything."""
-    if count := listing.open_to_others():
-        yield Exposure(
-            f"PHI directory {listing.path}: {_entries(count)} open to others.", _run("chmod", "-R", "go=", listing.path)
-        )
-    if count := listing.foreign(os.geteuid()):
-        words = ("find", listing.path, "-maxdepth", "1", "(", "-not", "-uid", os.geteuid(), "-or", "-not", "-type", "f")
-        yield Exposure(
-            f"PHI directory {listing.path}: {_entries(count)} owned by others or neither file nor directory.",
-            f"Move them away; to see them, run: {_words(*words, '-not', '-type', 'd', ')')}",
-        )
+_FAULTS: Mapping[str, tuple[str, str]] = {
+    "open": ("open to others", ""),
+    "acl": ("directories with a default ACL that opens new files", ""),
+    "foreign": ("owned by another user", "( -not -uid {me} )"),
+    "special": ("links, FIFOs, sockets or devices", "( -not -type f -not -type d )"),
+    "linked": ("files with a second hard link, which may be elsewhere", "( -type f -links +1 )"),
+}
+_COMMANDS: Mapping[str, tuple[str, ...]] = {"open": ("chmod", "-R", "go="), "acl": ("setfacl", "-R", "-k")}
 
 
-def _entries(count: int) -> str:
-    return f"{count} {'entry is' if count == 1 else 'entries are'}"
+def examine_content(root: Path, known: Mapping[Path, Listing] | None = None) -> Iterator[Exposure]:
+    """The exposures of everything inside a directory, hidden entries included, as counts: names may hold PHI.
+
+    `known` are directories that have been listed already. Entries that disappear meanwhile are not counted.
+    """
+    counts = _count(root, known or {})
+    for fault in (fault for fault in _FAULTS if counts[fault]):
+        words, condition = _FAULTS[fault]
+        text = f"PHI directory {visible(str(root))}: {entries_are(counts[fault])} {words}."
+        if fault in _COMMANDS:
+            yield Exposure(text, command=(*_COMMANDS[fault], str(root)), safe=True)
+        else:
+            find = ("find", str(root), *condition.format(me=os.geteuid()).split())
+            yield Exposure(text, f"Move them away; to list them, run: {shlex.join(find)}")
 
 
-def _run(*words: object) -> str:
-    return f"Run: {_words(*words)}"
-
-
-def _words(*words: object) -> str:
-    return shlex.join(map(str, words))
-
-
-def _examine_ancestors(directory: Path) -> Iterator[Exposure]:
-    """Whoever may write to an ancestor can put another directory in the place of ours."""
-    for ancestor in _ways(directory):
-        status = ancestor.stat()
-        if {status.st_uid, ancestor.lstat().st_uid} - {0, os.geteuid()}:
-            yield Exposure(
-                f"{ancestor}, above {directory}, belongs to another user.",
-                "Put the PHI directory below your own home directory.",
-            )
-        elif _others_may_write(ancestor, status):
-            yield Exposure(f"{ancestor}, above {directory}, can be changed by others.", _run("chmod", "go-w", ancestor))
-
-
-def _ways(directory: Path) -> Iterator[Path]:
-    """The directories that are passed on the way to one; those that a link leads through are passed too."""
-    pending, passed = list(directory.parents), set[Path]()
+def _count(root: Path, known: Mapping[Path, Listing]) -> Counter[str]:
+    counts, me, pending = Counter[str](), os.geteuid(), [str(root)]
+    # Meltano's plugins are linked into its private directories; programs may deliver links, which are then refused.
+    links_allowed = tuple(f"{root}/{name}/" for name in ("sources", "staging", "refused") if root.name == ".work")
     while pending:
-        path = pending.pop()
-        if path in passed:
-            continue
-        passed.add(path)
-        yield path
-        if path.is_symlink():
-            target = path.parent / path.readlink()
-            pending += [*target.parents, target]
+        directory = pending.pop()
+        for path, status in _entries(directory, known.get(Path(directory)) if known else None):
+            mode = status.st_mode
+            if status.st_uid != me:
+                counts["foreign"] += 1
+            elif stat.S_ISDIR(mode):
+                counts["open"] += bool(mode & 0o077)
+                counts["acl"] += acl.has_default_acl(path)
+                pending.append(path)
+            elif stat.S_ISREG(mode):
+                if mode & 0o077:
+                    counts["open"] += 1
+                elif status.st_nlink > 1:
+                    counts["linked"] += 1
+            elif not (stat.S_ISLNK(mode) and path.startswith(links_allowed)):
+                counts["special"] += 1
+    return counts
 
 
-def _others_may_write(path: Path, status: os.stat_result) -> bool:
-    """A sticky directory protects what is ours in it; so does a group that has nobody else in it (umask 002)."""
-    if status.st_mode & stat.S_ISVTX:
-        return False
-    if status.st_mode & 0o002:
-        return True
-    # Where there is an ACL, the group's bits stand for everybody that it names.
-    return bool(status.st_mode & 0o020) and (_has_acl(path, _ACL) or not _is_own_group(status.st_gid))
-
-
-def _is_own_group(gid: int) -> bool:
-    """Whether a group is the user's private one: named as the user, and nobody else's."""
-    import grp
-    import pwd
-
+def _entries(directory: str, known: Listing | None) -> Iterator[tuple[str, os.stat_result]]:
+    if known is not None:
+        yield from ((f"{directory}/{name}", status) for name, status in known.entries())
+        return
     try:
-        group, user = grp.getgrgid(gid), pwd.getpwuid(os.geteuid())
-    except KeyError:
-        return False
-    members = {*group.gr_mem, *(other.pw_name for other in pwd.getpwall() if other.pw_gid == gid)}
-    return group.gr_name == user.pw_name and members <= {user.pw_name}
-
-
-def _has_acl(directory: Path, kind: str) -> bool:
-    try:
-        return bool(os.getxattr(directory, kind))
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.ENOTSUP):
-            return False
-        raise
+        scan = os.scandir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with scan:
+        for entry in scan:
+            try:
+                yield entry.path, entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue

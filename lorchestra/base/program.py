@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from types import FrameType
 from typing import TextIO
 
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
+from lorchestra.platform import limits
 
 _PACKAGE = f"{Path(__file__).parents[1]}/"
 
@@ -27,8 +27,7 @@ def begin() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode))
     os.umask(0o077)
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    limits.forbid_core_files()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
             signal.signal(number, _interrupt)

@@ -11,7 +11,7 @@ from lorchestra import phi
 from lorchestra.base.errors import Exit
 from lorchestra.history import runs
 from lorchestra.history.runs import RunRecord
-from lorchestra.planning import noop, preflight
+from lorchestra.planning import noop, preflight, trusted_files
 from lorchestra.planning.snapshot import Snapshot
 
 
@@ -40,13 +40,14 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     from lorchestra.scheduler.execute import execute
     from lorchestra.scheduler.tasks import Pipeline
 
+    trusted_files.require_installation()
     return execute(Pipeline(snapshot, held=held, verbose=verbose), stages)
 
 
 def preview(path: Path, stages: Sequence[str]) -> list[Step]:
     """What a run of these stages would do, changing nothing. Raises Failure where it could not begin."""
     snapshot = preflight.snapshot(path)
-    phi.require(snapshot.config.phi_directories, snapshot.canonical_files, make=False)
+    phi.refuse(preflight.examine(snapshot))
     return list(_steps(snapshot, stages))
 
 

@@ -54,7 +54,7 @@ def told(state: dict[str, Any]) -> str:
 
 def _phi(snapshot: Snapshot) -> str:
     try:
-        phi.require(snapshot.config.phi_directories, snapshot.canonical_files, make=False)
+        phi.refuse(preflight.examine(snapshot))
     except Failure as failure:
         return failure.message
     return "private"

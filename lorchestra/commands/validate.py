@@ -1,4 +1,4 @@
-"""`lorchestra validate`: everything that can be checked before a run, without running anything on records."""
+"""`lorchestra validate`: every check that is possible without processing records; `--fix` repairs permissions."""
 
 from __future__ import annotations
 
@@ -9,27 +9,44 @@ from typing import NamedTuple
 from lorchestra import phi
 from lorchestra.base.errors import Code, Failure
 from lorchestra.planning import config as configuration
+from lorchestra.planning import preflight, surroundings, trusted_files
 from lorchestra.planning.config import Config
 from lorchestra.planning.snapshot import Snapshot
-from lorchestra.planning.task_store import FILE, TaskStore
 from lorchestra.process import programs
 from lorchestra.stages.extract import extraction
+from lorchestra.storage import repair
 
 
 class Check(NamedTuple):
-    """One thing that was looked at; `failure` is None where it is sound."""
+    """One thing that was checked; `failure` is None if it passed."""
 
     name: str
     failure: Failure | None
 
 
-def validate(path: Path) -> list[Check]:
-    """Check all but the records themselves. Raises ConfigFailure where the configuration is not one."""
+class Report(NamedTuple):
+    """The checks, the warnings about the place of the PHI directory, and the commands that `--fix` carried out."""
+
+    checks: list[Check]
+    warnings: list[str]
+    repaired: list[str]
+
+
+def validate(path: Path, *, fix: bool = False) -> Report:
+    """Check everything but the records. `fix` first takes away rights of others that the checks would report.
+
+    Raises ConfigFailure where pipeline.yaml is invalid, Failure(INSECURE) where others could have changed it.
+    """
     config = configuration.load(path)
-    snapshot = Snapshot(config, TaskStore(str(config.log_directory / FILE)))
+    exposed = list(dict.fromkeys(trusted_files.examine(config)))
+    snapshot = Snapshot(config, preflight.task_store(config))
+    # Whoever can change a program or the configuration could misuse a repair: then nothing is repaired.
+    repaired = repair.repair(preflight.examine(snapshot)) if fix and not exposed else []
+    snapshot.forget_files()
     checks: dict[str, Callable[[], object]] = {
-        "configuration": lambda: phi.trust(path),
-        "PHI directories": lambda: phi.require(config.phi_directories, snapshot.canonical_files, make=False),
+        "files that run or decide": lambda: trusted_files.refuse(exposed),
+        "installation": trusted_files.require_installation,
+        "PHI directories": lambda: phi.refuse(e for e in preflight.examine(snapshot) if e not in exposed),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),
         "sources": lambda: _sources(config),
@@ -37,7 +54,21 @@ def validate(path: Path) -> list[Check]:
         "mappings": lambda: snapshot.plan,
         "registry": lambda: _registry(config),
     }
-    return [Check(name, _failure(check)) for name, check in checks.items()]
+    return Report(_run(checks), list(surroundings.warnings(config)), repaired)
+
+
+def _run(checks: dict[str, Callable[[], object]]) -> list[Check]:
+    """Carry out the checks. A program that others could have changed is not started; a fault is reported once."""
+    found: list[Check] = []
+    reported = set[str]()
+    for name, check in checks.items():
+        if name == "registry" and any(entry.failure and entry.failure.code is Code.INSECURE for entry in found):
+            break
+        failure = _failure(check)
+        if failure is None or failure.message not in reported:
+            found.append(Check(name, failure))
+        reported.add(failure.message if failure else "")
+    return found
 
 
 def _failure(check: Callable[[], object]) -> Failure | None:
@@ -50,12 +81,12 @@ def _failure(check: Callable[[], object]) -> Failure | None:
 
 def _sources(config: Config) -> None:
     for source in extraction.every(config.extract.sources):
-        if source.type == "command":
+        if "command" in source.settings:
             programs.find(source.settings["command"][0])
 
 
 def _registry(config: Config) -> None:
-    """What `can registry validate` finds; its findings name files of the registry, never records."""
+    """The findings of `can registry validate`, which name files of the registry and nothing from records."""
     program = programs.find(config.canonize.command[0])
     arguments = ("registry", "validate", "--registry", str(config.canonize.registry))
     status, output = programs.answer([str(program), *config.canonize.command[1:], *arguments])

@@ -7,20 +7,21 @@ and column, none with a value. Paths are relative to the file.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lorchestra.base import yaml_document, yaml_schema
-from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, from_os_error
-from lorchestra.planning import inboxes
+from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
+from lorchestra.planning import inboxes, phi_directory
+from lorchestra.platform import limits
 from lorchestra.records import names
+from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
 STAGES: tuple[Stage, ...] = ("extract", "canonize", "index")
@@ -126,44 +127,32 @@ class Config:
         return (self.phi_directory, *stages, self.work_directory)
 
 
-def load(
-    path: Path,
-    environment: Mapping[str, str] = os.environ,
-    *,
-    judged: Callable[[Config], bool] = lambda _config: False,
-) -> Config:
-    """Read pipeline.yaml. Raises ConfigFailure with every finding, Failure(MISSING) where there is no such file.
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read pipeline.yaml, which nobody else may be able to change.
 
-    `judged` says whether a document with this `sha256` was found good before; then the judge, who is slow to start,
-    is not asked again.
+    Raises ConfigFailure with every finding, Failure(MISSING | INSECURE | PERMISSION).
     """
     schema = _SCHEMA.read_bytes()
-    document = yaml_document.load(_content(path), str(path))
+    document = yaml_document.load(_content(path), visible(str(path)))
     filled, findings = _fill(document, environment)
-    digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + schema).hexdigest()
-    config: Config | None = None
-    with contextlib.suppress(Exception):  # whatever stands in a document that nobody has judged yet
+    findings += yaml_schema.check(filled, json.loads(schema))
+    findings += _source_faults(filled)
+    if not findings:
+        digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + schema).hexdigest()
         config = _build(path.absolute(), filled.value, digest)
-    if config and not findings:
-        findings.extend((*_overlaps(config, filled), *_inboxes(config, filled)))
-    if config and not findings and judged(config):
-        return config
-    findings.extend((*yaml_schema.judge(filled, json.loads(schema)), *_meaning(filled)))
-    if findings:
-        raise ConfigFailure(str(path), findings)
-    return config or _build(path.absolute(), filled.value, digest)
+        findings += (*_phi_directory(config, filled), *_overlaps(config, filled), *_inboxes(config, filled))
+        if not findings:
+            return config
+    raise ConfigFailure(visible(str(path)), findings)
 
 
 def _content(path: Path) -> bytes:
-    failure: Failure
     try:
-        with path.open("rb") as file:
-            return file.read(yaml_document.LARGEST + 1)
-    except OSError as error:
-        failure = from_os_error(error, path)
-    if failure.code is Code.MISSING:
-        raise Failure(failure.code, failure.message, advice="Name the configuration with --config FILE.")
-    raise failure
+        return trust.read(path, yaml_document.LARGEST + 1)
+    except Failure as failure:
+        if failure.code is Code.MISSING:
+            raise Failure(failure.code, failure.message, advice="Name the configuration with --config FILE.") from None
+        raise
 
 
 def _fill(
@@ -217,7 +206,7 @@ def _scalar(text: str) -> Any:
     return float(text) if re.fullmatch(r"(?:0|[1-9][0-9]{0,6})\.[0-9]{1,9}", text) else text
 
 
-def _meaning(document: yaml_document.Document) -> Iterator[Finding]:
+def _source_faults(document: yaml_document.Document) -> Iterator[Finding]:
     """What a schema cannot say."""
     stages = document.value.get("stages") if isinstance(document.value, dict) else None
     extract = stages.get("extract") if isinstance(stages, dict) else None
@@ -234,6 +223,11 @@ def _meaning(document: yaml_document.Document) -> Iterator[Finding]:
         kept = [raw for raw in streams.values() if raw is not None] if isinstance(streams, dict) else []
         if len(set(map(str, kept))) < len(kept):
             yield Finding(*document.place((*path, "streams")), "`streams` maps two streams to one raw name")
+
+
+def _phi_directory(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
+    if why := phi_directory.refusal(config.phi_directory, config.path.parent):
+        yield Finding(*document.place(("security", "phi_directory")), f"`phi_directory` {why}")
 
 
 def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
@@ -291,7 +285,7 @@ def _build(path: Path, value: Mapping[str, Any], digest: str) -> Config:
         log_level=logging.get("level", "INFO"),
         phi_directory=_path(base, security.get("phi_directory", "phi-data")),
         fail_fast=behavior.get("fail_fast", False),
-        jobs=len(os.sched_getaffinity(0)) if jobs == "auto" else jobs,
+        jobs=limits.processors() if jobs == "auto" else jobs,
         sha256=digest,
     )
 

@@ -1,61 +1,89 @@
-"""What precedes every run, whoever starts it."""
+"""The checks before every run, and the lock that excludes other runs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lorchestra import phi
 from lorchestra.history.runs import RunRecord
 from lorchestra.planning import config as configuration
+from lorchestra.planning import trusted_files
 from lorchestra.planning.config import Config
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.planning.task_store import FILE, TaskStore
 from lorchestra.records import targets
 from lorchestra.storage import private
 from lorchestra.storage.private import Lock
-
-_JUDGED = "judged"
+from lorchestra.storage.trust import Exposure
 
 
 def snapshot(path: Path) -> Snapshot:
-    """The configuration and the task store, ready to be looked at. Raises Failure; changes nothing.
+    """Read pipeline.yaml and the task store after checking that nobody else can change what runs or decides.
 
-    A configuration that a run found good is not judged again while it stays the same.
+    Changes nothing. Raises Failure(INSECURE), ConfigFailure.
     """
-    store: TaskStore | None = None
-
-    def judged(config: Config) -> bool:
-        nonlocal store
-        store = TaskStore(str(config.log_directory / FILE))
-        return bool(store.note(_JUDGED) == config.sha256)
-
-    config = configuration.load(path, judged=judged)
-    phi.trust(path)
-    return Snapshot(config, store or TaskStore(str(config.log_directory / FILE)))
+    config = configuration.load(path)
+    trusted_files.require(config)
+    return Snapshot(config, task_store(config))
 
 
-def found_good(snapshot: Snapshot) -> None:
-    """Note that the configuration need not be judged again while it stays the same."""
-    snapshot.store.write_note(_JUDGED, snapshot.config.sha256)
+def task_store(config: Config) -> TaskStore:
+    """The task store. It decides what is skipped, so it is kept in the private directory and ignored if that is not."""
+    exposed = any(phi.examine((config.phi_directory, config.work_directory)))
+    return TaskStore(str(config.work_directory / FILE), trusted=not exposed)
+
+
+def examine(snapshot: Snapshot) -> Iterator[Exposure]:
+    """Every exposure of the PHI directories and of everything in them."""
+    yield from phi.examine(snapshot.config.phi_directories)
+    yield from examine_content(snapshot)
+
+
+def examine_content(snapshot: Snapshot) -> Iterator[Exposure]:
+    """The exposures of the files and directories inside the raw, canonical, store and work directories."""
+    config = snapshot.config
+    known = {listed.path: listed for listed in snapshot.canonical_files}
+    stages = (config.extract.output_dir, config.canonize.output_dir, config.index.output_dir)
+    for root in (*stages, config.work_directory):
+        yield from phi.examine_content(root, known)
 
 
 def lock(snapshot: Snapshot) -> Lock:
-    """Check the directories and the files in them, take the pipeline's lock, remove what killed writers left.
+    """Check the PHI directories and their content, take the pipeline's lock, remove what killed writers left.
 
-    Raises Failure(INSECURE | PERMISSION | BUSY); nothing has been touched then. The lock is held until the process
-    ends.
+    Nothing is created or written before all checks have passed. The lock is held until the process ends.
+    Raises Failure(INSECURE | PERMISSION | BUSY).
     """
     config = snapshot.config
-    phi.require(config.phi_directories)
-    private.make_directory(config.log_directory)
-    held = private.lock(config.work_directory / "lock")
-    for directory in (*targets.directories(config.canonize.output_dir), config.log_directory):
+    phi.refuse(phi.examine(config.phi_directories))
+    file = config.work_directory / "lock"
+    held = _lock_existing(file)
+    try:
+        phi.refuse(examine_content(snapshot))
+        phi.create(config.phi_directories)
+        private.make_directory(config.log_directory)
+        if held is None:
+            held = private.lock(file)
+            snapshot.forget_files()  # they were listed without the lock
+        private.announce(held)
+    except BaseException:
+        if held is not None:
+            private.unlock(held)
+        raise
+    for directory in (*targets.directories(config.canonize.output_dir), config.log_directory, config.work_directory):
         if directory.is_dir():
             private.sweep(directory)
-    phi.require((), snapshot.canonical_files)
     return held
+
+
+def _lock_existing(file: Path) -> Lock | None:
+    try:
+        return private.lock(file, create=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def new_run(config: Config) -> RunRecord:

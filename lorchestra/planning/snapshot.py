@@ -53,6 +53,10 @@ class Snapshot:
             *map(listing.read, targets.directories(self.config.canonize.output_dir)),
         )
 
+    def forget_files(self) -> None:
+        """List the files again when they are needed next."""
+        self.__dict__.pop("canonical_files", None)
+
     @cached_property
     def transforms(self) -> dict[str, Transform]:
         """The transforms that the mappings name, by id. Raises Failure where one is not in the registry."""
@@ -182,10 +186,12 @@ class Snapshot:
         command = self.config.canonize.command
         known = self.store.note("canonizer")
         moved = programs.identity(command)
-        if not isinstance(known, list) or known[0] != moved:
-            known = [moved, programs.version(command)]
-            self.store.write_note("canonizer", known)
-        return str(known[1])
+        if isinstance(known, list) and known[0] == moved:
+            return str(known[1])
+        version = programs.version(command)
+        if version:  # a program that did not answer is asked again
+            self.store.write_note("canonizer", [moved, version])
+        return version
 
 
 def _lines(listed: Listing) -> Iterator[str]:

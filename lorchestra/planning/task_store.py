@@ -30,13 +30,16 @@ class TaskStore:
 
     desc = "one JSON file with its digest, replaced whole"
 
-    def __init__(self, name: str, codec: object = None, module_name: str | None = None) -> None:
-        """Open the store at path `name`. What cannot be read is taken for empty."""
+    def __init__(
+        self, name: str, codec: object = None, module_name: str | None = None, *, trusted: bool = True
+    ) -> None:
+        """Open the store at path `name`; doit passes the other two. One that is not `trusted` or readable is empty."""
         self.name = name
         self._rows: dict[str, dict[str, Any]] = {}
         self._notes: dict[str, Any] = {}
         self._changed = False
-        self._read()
+        if trusted:
+            self._read()
 
     def get(self, task_id: str, dependency: str) -> Any:
         """A value of a task's row, None where there is none.

@@ -48,9 +48,9 @@ def version(command: Sequence[str]) -> str:
 
     Raises Failure(COMPONENT_MISSING).
     """
-    files = _files(command)
-    status, output = answer([*map(str, files), "--version"])
-    digests = (hashlib.sha256(script.read_bytes()).hexdigest()[:12] for script in files[1:])
+    parts = _files(command)
+    status, output = answer([*map(str, parts), "--version"])
+    digests = (hashlib.sha256(script.read_bytes()).hexdigest()[:12] for script in parts[1:])
     return " ".join(("" if status else output.strip(), *digests)).strip()
 
 

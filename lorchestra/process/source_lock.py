@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.platform.processes import has_open
 from lorchestra.process import runner
 from lorchestra.storage import private
 
@@ -66,7 +67,7 @@ def _after_orphan(path: Path) -> int | None:
     except ValueError:
         return None
     # A process id alone proves nothing, it may be somebody else's by now: the process must have the lock file open.
-    if _has_open(owner, path) or not _has_open(group, path):
+    if has_open(owner, path) or not has_open(group, path):
         return None
     for number, seconds in ((signal.SIGTERM, runner.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
         runner.signal_group(group, number)
@@ -78,11 +79,3 @@ def _after_orphan(path: Path) -> int | None:
                 return descriptor
             time.sleep(0.05)
     return None
-
-
-def _has_open(process: int, path: Path) -> bool:
-    name = path.resolve()
-    try:
-        return any(link.readlink() == name for link in Path(f"/proc/{process}/fd").iterdir())
-    except OSError:
-        return False

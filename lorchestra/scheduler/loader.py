@@ -9,6 +9,7 @@ import fnmatch
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,7 @@ from doit.loader import create_after
 
 from lorchestra.base import program
 from lorchestra.base.errors import Failure
+from lorchestra.planning import trusted_files
 from lorchestra.planning.config import STAGES
 from lorchestra.planning.task_store import TaskStore
 from lorchestra.scheduler import process_guard
@@ -45,6 +47,9 @@ class Loader(DodoTaskLoader):
         program.begin()
         sys.excepthook = _quiet_interrupt
         with self._words:
+            trusted_files.require_project(
+                Path(opt_values.get("cwdPath") or ""), opt_values.get("dodoFile") or "dodo.py"
+            )
             super().setup(opt_values)
 
     def load_tasks(self, cmd: Any, pos_args: Sequence[str]) -> list[Any]:

@@ -11,7 +11,7 @@ from lorchestra import phi
 from lorchestra.base.errors import Code
 from lorchestra.history import runs
 from lorchestra.history.log import Log
-from lorchestra.planning import noop, preflight
+from lorchestra.planning import noop, preflight, trusted_files
 from lorchestra.planning.cleaning import Cleaner
 from lorchestra.planning.config import STAGES
 from lorchestra.planning.snapshot import VALUES, Snapshot
@@ -122,13 +122,15 @@ class Pipeline:
 
     def lock(self) -> None:
         """Make sure that nobody else reads or runs: see `preflight.lock`."""
-        self._held = self._held or preflight.lock(self.snapshot)
+        if self._held is None:
+            trusted_files.require_installation()
+            self._held = preflight.lock(self.snapshot)
 
     def _look(self) -> None:
         """Take the snapshot that the run works from, and see that nobody else can read the files in it."""
         if "extract" in self.run.stages:
             self.snapshot = Snapshot(self.config, self.snapshot.store)
-            phi.require((), self.snapshot.canonical_files)
+            phi.refuse(preflight.examine_content(self.snapshot))
         self._before = (
             self.snapshot.inputs_digest
         )  # before the registry is read: what is edited after that is found next time
@@ -152,7 +154,6 @@ class Pipeline:
         if self._before:
             after = Snapshot(self.config, self.snapshot.store, self.snapshot.canonical_files.raw)
             noop.note(after, self.run, self._before, self._targets)
-        preflight.found_good(self.snapshot)
         self.snapshot.store.dump()
 
     def _check_extraction(self) -> None:

@@ -10,15 +10,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NewType
 
-from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, from_os_error, visible
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 _TEMPORARY = ".tmp~"
+
+_LONGEST_HOLDER = 512
+_HOLDER = re.compile(r"(PID [0-9]+ on [!-~]{1,255} since [0-9TZ:-]+)\n")
 
 Lock = NewType("Lock", int)
 
@@ -117,23 +122,33 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def lock(path: Path, *, wait: bool = False) -> Lock:
-    """Hold the exclusive lock of a file for the life of the process, or until `unlock`.
+def lock(path: Path, *, wait: bool = False, create: bool = True) -> Lock:
+    """Hold the exclusive lock of a file until `unlock` or the end of the process.
 
-    Raises Failure(BUSY) when another process holds it and `wait` is false. The system drops the lock when its
-    holder dies, so that none can be left behind.
+    Raises Failure(BUSY) when another process holds it and `wait` is false, FileNotFoundError if the file is missing and
+    `create` is false. The system releases the lock when its holder dies, so that no stale lock is left.
     """
-    descriptor = _open(path, os.O_RDWR | os.O_CREAT)
+    descriptor = _open(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
+        holder = os.pread(descriptor, _LONGEST_HOLDER, 0)
         os.close(descriptor)
-        busy = True
-    else:
-        busy = False
-    if busy:
-        raise Failure(Code.BUSY, f"{path}: another run holds this lock")
+        raise Failure(Code.BUSY, _busy(path, holder)) from None
     return Lock(descriptor)
+
+
+def announce(held: Lock) -> None:
+    """Write into a lock's file who holds it, for the message that others get. Raises OSError."""
+    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    os.ftruncate(held, 0)
+    os.pwrite(held, f"PID {os.getpid()} on {os.uname().nodename} since {began}\n".encode(), 0)
+
+
+def _busy(path: Path, holder: bytes) -> str:
+    match = _HOLDER.fullmatch(holder.decode("ascii", "replace"))
+    known = f" ({match.group(1)})" if match else ""
+    return f"Another run is in progress{known}. It holds {visible(str(path))}."
 
 
 def unlock(held: Lock) -> None:

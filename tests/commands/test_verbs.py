@@ -56,7 +56,7 @@ def test_unmatched_and_unnamed_files_are_told_in_every_run(built: Project) -> No
 
 def test_validate_on_a_sound_pipeline(project: Project) -> None:
     told = project.run("lorchestra", "validate").stdout
-    assert told.count("ok ") == 8
+    assert told.count("ok ") == 9
     assert not (project.root / "phi-data").exists()
 
 

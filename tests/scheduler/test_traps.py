@@ -93,7 +93,7 @@ def test_of_two_runs_at_once_the_second_is_told(built: Project) -> None:
     with built.start("doit", "extract") as first:
         time.sleep(1.5)
         second = built.run("doit", "canonize", status=3)
-        assert "another run holds" in second.stderr
+        assert f"Another run is in progress (PID {first.pid} on " in second.stderr
         assert built.run("lorchestra", "run", status=8).stdout == ""
         first.terminate()
         first.communicate(timeout=30)
@@ -155,7 +155,7 @@ def test_a_changed_transform_makes_exactly_its_files_again(built: Project) -> No
 
 
 def test_a_changed_schema_makes_exactly_its_files_again(built: Project) -> None:
-    schema = built.root / "transforms/schemas/com.microsoft/graph_message/jsonschema/1-0-0.json"
+    schema = built.root / "transforms/schemas/com.microsoft/graph_message/jsonschema/1-0-1.json"
     schema.write_text(schema.read_text() + "\n")
     assert built.ran("doit", "canonize") == words(["email-20251110", "email-20251111"], "canonize")
 
@@ -211,10 +211,10 @@ def test_a_touched_input_is_not_redone(built: Project) -> None:
 
 
 def test_list_with_status_changes_nothing(built: Project) -> None:
-    before = (built.logs / "tasks.json").read_bytes()
+    before = (built.root / "phi-data/.work/tasks.json").read_bytes()
     listed = built.run("doit", "list", "--all", "--status").stdout
     assert "U canonize:email-20251110" in listed
-    assert (built.logs / "tasks.json").read_bytes() == before
+    assert (built.root / "phi-data/.work/tasks.json").read_bytes() == before
 
 
 def test_a_dry_run_tells_reasons_propagates_and_changes_nothing(built: Project) -> None:
@@ -250,7 +250,7 @@ def test_what_is_said_of_one_task_is_heard_where_nothing_else_is_to_do(built: Pr
 
 
 def test_forget_all_after_the_cache_was_lost(built: Project) -> None:
-    (built.logs / "tasks.json").unlink()
+    (built.root / "phi-data/.work/tasks.json").unlink()
     assert not built.ran("doit", "canonize")
     built.run("doit", "forget", "--all")
     assert words(CANONICAL, "canonize") == built.ran("doit", "canonize")
@@ -259,12 +259,12 @@ def test_forget_all_after_the_cache_was_lost(built: Project) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"format": "other"}', b"[]", b"\xff"])
 def test_a_damaged_cache_costs_nothing_but_time(built: Project, damage: bytes) -> None:
-    (built.logs / "tasks.json").write_bytes(damage)
+    (built.root / "phi-data/.work/tasks.json").write_bytes(damage)
     assert not built.ran("doit", "canonize", "index")
 
 
 def test_an_edited_cache_is_not_believed(built: Project) -> None:
-    cache = built.logs / "tasks.json"
+    cache = built.root / "phi-data/.work/tasks.json"
     cache.write_bytes(cache.read_bytes().replace(b"_values_:", b"_valued_:"))
     assert built.run("lorchestra", "status").returncode == 0
     assert "never asked" in built.run("lorchestra", "status").stdout
@@ -276,7 +276,7 @@ def test_a_lineage_that_says_too_little_hangs_nothing(built: Project) -> None:
         receipt = json.loads(lineage.read_bytes())
         del receipt["output"]["records"]
         lineage.write_text(json.dumps(receipt))
-    (built.logs / "tasks.json").unlink()
+    (built.root / "phi-data/.work/tasks.json").unlink()
     assert not built.ran("doit", "canonize")
 
 

@@ -21,6 +21,7 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.base.program import place
 from lorchestra.components.canonizer.record.rules import Rule
 from lorchestra.components.canonizer.workers import limits, protocol
+from lorchestra.platform import descriptors
 
 Serve = Callable[[int, int], object]
 """The life of a child: it reads requests from one descriptor and writes replies to another."""
@@ -58,8 +59,7 @@ class Child:
         self.replies, reply_end = os.pipe()
         lifeline, held = os.pipe()
         for pipe in (self._requests, self.replies):
-            with contextlib.suppress(OSError):  # it serves as it is
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+            descriptors.enlarge_pipe(pipe, _PIPE)
         self._ends: tuple[int, ...] = self._requests, self.replies, held
         foreign = [end for child in (self, *others) for end in child._ends]
         self._pid = _forked((request_end, reply_end, lifeline, *self._ends))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import signal
-from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.platform import limits
 
 SECONDS = 5.0
 """CPU time for one record, and for compiling one transform. A clock on the wall would go on while a machine sleeps."""
@@ -46,11 +45,7 @@ def isolate() -> None:
 
 def bound_memory() -> None:
     """From here on, what takes `MEMORY` more fails or ends the process."""
-    status = Path("/proc/self/status").read_text("ascii").splitlines()
-    held = next(int(line.split()[1]) for line in status if line.startswith("VmData:")) * 1024
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = held + MEMORY
-    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+    limits.limit_memory(MEMORY)
 
 
 def allow_time() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector.objects import envelope
 from lorchestra.components.projector.objects.layout import ObjectName, Store
+from lorchestra.platform import descriptors
 from lorchestra.storage import private
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,16 +41,7 @@ def _make_directories(leaf: str) -> None:
 
 def sync(store: Store) -> None:
     """Make everything durable that was written to the store's file system: one call for a whole batch."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "syncfs"):
-        os.sync()
-        return
-    descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if libc.syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), "syncfs")
-    finally:
-        os.close(descriptor)
+    descriptors.sync_file_system(store.root)
 
 
 def read(store: Store, name: ObjectName) -> envelope.Envelope:

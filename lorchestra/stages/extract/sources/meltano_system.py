@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.planning.config import Source
+from lorchestra.platform.processes import boot_id
 from lorchestra.storage import private
 
 _NAME = "meltano"
@@ -47,7 +48,7 @@ class Bookmarks:
         for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
             _link(system / plugins.name, plugins)
         remove_credentials(system)  # a killed run's
-        boot = _boot()
+        boot = boot_id()
         if (self._own / _RUNNING).exists() and (self._own / _RUNNING).read_bytes() != boot:
             self.roll_back()
         private.write(self._own / _RUNNING, boot)
@@ -159,12 +160,6 @@ def _copy_database(old: Path, new: Path) -> None:
         temporary.unlink(missing_ok=True)
     if failure:
         raise failure
-
-
-def _boot() -> bytes:
-    """A text that is another one after the machine went down; empty where the system does not tell."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return boot.read_bytes() if boot.exists() else b""
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
