@@ -47,6 +47,10 @@ check: .venv/tested ## format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+.PHONY: wheel
+wheel: .venv/installed ## build dist/lorchestra-*.whl, with the bundled registry
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-build-isolation --no-deps --wheel-dir dist .
+
 .PHONY: bench
 bench: .venv/tested ## measure beside peers and write benchmarks/README.md
 	@$(BIN)/python -m benchmarks

@@ -1,3 +1,3 @@
 """A local-first, Makefile-like pipeline for health records."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

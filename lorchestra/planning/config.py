@@ -20,7 +20,7 @@ from lorchestra.base import yaml_document, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
 from lorchestra.planning import inboxes, phi_directory
 from lorchestra.platform import limits
-from lorchestra.records import names
+from lorchestra.records import bundled, names
 from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
@@ -308,7 +308,7 @@ def _settings(base: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _canonize(base: Path, stage: Mapping[str, Any]) -> Canonize:
-    registry = _path(base, stage["registry"])
+    registry = _path(base, stage["registry"]) if "registry" in stage else bundled.registry()
     return Canonize(
         output_dir=_path(base, stage["output_dir"]),
         registry=registry,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lorchestra.base import yaml_document
 from lorchestra.base.errors import ConfigFailure, Finding, from_os_error
-from lorchestra.records import names
+from lorchestra.records import bundled, names
 
 ON_CHANGE = ("revise", "skip")
 _KEYS = ("store", "schemas", "on_change", "full_text")
@@ -20,7 +20,7 @@ class Config(NamedTuple):
     """Where the store and the schemas lie, what a changed record does, whether words are indexed."""
 
     store: Path = Path("phi-data/vector-store")
-    schemas: Path = Path("transforms/schemas")
+    schemas: Path = bundled.default() / "schemas"
     on_change: Mapping[str, str] = {}
     full_text: bool = True
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
-
-REGISTRY = Path("transforms")
+from lorchestra.records import bundled
 
 
 def add_transform(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,11 @@ def add_transform(parser: argparse.ArgumentParser) -> None:
 def add_registry(parser: argparse._ActionsContainer) -> None:
     """Where transforms are looked up."""
     parser.add_argument(
-        "--registry", type=local_path, default=REGISTRY, metavar="DIR", help="where ID is found (./transforms)"
+        "--registry",
+        type=local_path,
+        default=bundled.default(),
+        metavar="DIR",
+        help="where ID is found (default: ./transforms, otherwise the bundled registry)",
     )
 
 

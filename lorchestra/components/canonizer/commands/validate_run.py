@@ -16,12 +16,12 @@ from pathlib import Path
 
 from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.components.canonizer.commands.arguments import REGISTRY, schemas_of
+from lorchestra.components.canonizer.commands.arguments import schemas_of
 from lorchestra.components.canonizer.record.requests import Check
 from lorchestra.components.canonizer.registry.paths import as_text
 from lorchestra.components.canonizer.workers import chunks
 from lorchestra.components.canonizer.workers.pool import Pool
-from lorchestra.records import iglu
+from lorchestra.records import bundled, iglu
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,4 +56,4 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> Check:
     if arguments.schema.startswith("iglu:") and iglu.parse(arguments.schema) is None:
         raise Failure(Code.USAGE, "a schema's name is of the form iglu:vendor/name/jsonschema/1-0-0")
-    return Check(as_text(Path(arguments.schema)), as_text(schemas_of(REGISTRY, arguments.schemas)))
+    return Check(as_text(Path(arguments.schema)), as_text(schemas_of(bundled.default(), arguments.schemas)))
