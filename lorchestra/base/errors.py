@@ -183,12 +183,18 @@ class Finding(NamedTuple):
     message: str
 
 
+_MOST_FINDINGS = 100
+
+
 class ConfigFailure(Failure):
     """Every fault found in one document."""
 
     def __init__(self, document: str, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(set(findings)))
-        lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in self.findings]
+        shown = self.findings[:_MOST_FINDINGS]
+        lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in shown]
+        if len(self.findings) > len(shown):
+            lines.append(f"{document}: and {len(self.findings) - len(shown):,} more faults")
         super().__init__(Code.CONFIG, "\n".join(lines), advice="Fix the file at the locations shown.")
 
 

@@ -132,6 +132,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
 
     Raises ConfigFailure with every finding, Failure(MISSING | INSECURE | PERMISSION).
     """
+    _require_utf8(path.absolute())
     schema = _SCHEMA.read_bytes()
     document = yaml_document.load(_content(path), visible(str(path)))
     filled, findings = _fill(document, environment)
@@ -144,6 +145,15 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
         if not findings:
             return config
     raise ConfigFailure(visible(str(path)), findings)
+
+
+def _require_utf8(path: Path) -> None:
+    """Jobs, logs and reports hold paths as JSON text, which cannot hold other bytes."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        message = f"{visible(str(path))}: the path has bytes that are not UTF-8"
+        raise Failure(Code.USAGE, message, advice="Rename the directory.") from None
 
 
 def _content(path: Path) -> bytes:
@@ -185,7 +195,8 @@ def _filled(text: str, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
             return "${"
         if name is None:
             wrong.append(_NO_REFERENCE)
-        elif name not in environment and default is None:
+            return ""
+        if name not in environment and default is None:
             wrong.append(f"the environment variable {yaml_schema.shown(name)} is not set")
         return environment.get(name) or default or ""
 

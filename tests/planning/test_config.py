@@ -319,6 +319,41 @@ def test_what_only_looks_like_a_reference_is_a_finding(tmp_path: Path, written: 
     assert found == ["6:51: `${` begins ${NAME} or ${NAME:-default}; write $${ where it is meant as text"]
 
 
+def test_an_unclosed_reference_is_reported_with_the_real_environment(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(SMALL.replace("phi-data/raw", '"${PHI/raw"'))
+    with pytest.raises(ConfigFailure) as caught:
+        config.load(tmp_path / "pipeline.yaml")
+    assert caught.value.message.startswith(f"{tmp_path}/pipeline.yaml:3:13: `${{` begins ${{NAME}}")
+
+
+@pytest.mark.parametrize("text", ["", "    sources:\n"])
+def test_forty_thousand_faults_are_summarized(tmp_path: Path, text: str) -> None:
+    faults = "".join(f"k{number}: {{a: 1}}\n" for number in range(40_000))
+    sources = "".join(f"      s{number}: 1\n" for number in range(40_000))
+    many = (
+        SMALL + faults
+        if not text
+        else SMALL.replace(
+            "extract: {output_dir: phi-data/raw, sources: {}}",
+            f"extract:\n    output_dir: phi-data/raw\n    sources:\n{sources}",
+        )
+    )
+    (tmp_path / "pipeline.yaml").write_text(many)
+    with pytest.raises(ConfigFailure) as caught:
+        config.load(tmp_path / "pipeline.yaml")
+    assert len(caught.value.message.splitlines()) <= 101
+    assert "39,9" in caught.value.message
+
+
+def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"p\xff")
+    directory.mkdir()
+    with pytest.raises(Failure) as caught:
+        load(directory, SMALL)
+    assert (caught.value.code, caught.value.advice) == (Code.USAGE, "Rename the directory.")
+    assert "bytes that are not UTF-8" in caught.value.message
+
+
 def test_a_variable_that_is_not_set_is_a_finding_at_its_place(tmp_path: Path) -> None:
     assert findings(tmp_path, SMALL.replace("phi-data/raw", '"${PHI_RAW}/x"'))[0] == (
         "3:13: the environment variable PHI_RAW is not set"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -93,9 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra-sample {__version__}")
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="what to write, see above")
     parser.add_argument(
-        "--output", required=True, type=commandline.path, metavar="DIR", help="made, private, when it is missing"
+        "--output",
+        required="LORCHESTRA_OUTPUT" not in os.environ,
+        default=os.environ.get("LORCHESTRA_OUTPUT"),
+        type=commandline.path,
+        metavar="DIR",
+        help="created, private, when it is missing ($LORCHESTRA_OUTPUT)",
     )
-    parser.add_argument("--name", type=_source, metavar="SOURCE", help="the source's name (KIND-sample)")
+    parser.add_argument(
+        "--name",
+        default=os.environ.get("LORCHESTRA_SOURCE"),
+        type=_source,
+        metavar="SOURCE",
+        help="the source's name ($LORCHESTRA_SOURCE, or KIND-sample)",
+    )
     parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (%(default)s)")
     parser.add_argument("--days", type=_whole(1, 100_000), default=1, metavar="N", help="files (%(default)s)")
     parser.add_argument(
@@ -111,10 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--canary",
+        default=os.environ.get("LORCHESTRA_CANARY"),
         type=_canary,
         metavar="TOKEN",
         help="plant TOKEN, 4 to 64 of letters, digits, _ and -, in every text that stays valid with it and in every key"
-        " that is data; in malformed records in every text",
+        " that is data; in malformed records in every text ($LORCHESTRA_CANARY, which `ps` does not show)",
     )
     return parser
 

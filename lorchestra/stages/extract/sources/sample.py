@@ -6,15 +6,22 @@ from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 
-_OPTIONS = ("days", "records", "seed", "malformed", "canary")
+_OPTIONS = ("days", "records", "seed", "malformed")
 
 
 def attempt(task: Attempt) -> AttemptResult:
-    """Run `lorchestra-sample` (docs/contracts.md). Raises Failure(COMPONENT_MISSING)."""
+    """Run `lorchestra-sample` (docs/contracts.md). Raises Failure(COMPONENT_MISSING).
+
+    Names of sources are names of accounts, and every user of the machine can read the arguments of programs: they are
+    passed in the environment.
+    """
     settings = task.settings
-    argv = [str(programs.find("lorchestra-sample")), settings["kind"], f"--name={task.source.name}"]
-    argv += [f"--output={task.output}", f"--start={settings.get('start', task.date)}"]
+    argv = [str(programs.find("lorchestra-sample")), settings["kind"]]
+    argv += [f"--start={settings.get('start', task.date)}"]
     argv += [f"--{option}={settings[option]}" for option in _OPTIONS if option in settings]
-    finished = task.run(argv, cwd=task.scratch, env=runner.environment())
+    names = {"LORCHESTRA_SOURCE": task.source.name, "LORCHESTRA_OUTPUT": str(task.output)}
+    if "canary" in settings:
+        names["LORCHESTRA_CANARY"] = settings["canary"]
+    finished = task.run(argv, cwd=task.scratch, env=runner.environment(**names))
     code = runner.code(finished, Code.SOURCE_FAILED)
     return AttemptResult(code, how_it_ended("lorchestra-sample", finished) if code else "", log=finished.log)
