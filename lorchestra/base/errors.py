@@ -209,6 +209,9 @@ def from_os_error(error: OSError, path: object | None = None) -> Failure:
     if error.errno == errno.EBADF:
         advice = "A standard stream is closed: redirect it to a file or to /dev/null."
         return Failure(code, f"{path or 'standard stream'}: {reason}", advice=advice)
+    if error.errno == errno.EIO:
+        advice = "The disk failed: check it and its connection, then start again."
+        return Failure(code, f"{path or error.filename or 'the disk'}: {reason}", advice=advice)
     name = path if path is not None else error.filename
     where = f"{visible(str(name))}: " if name is not None else ""
     return Failure(code, f"{where}{reason}")

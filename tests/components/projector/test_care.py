@@ -52,6 +52,12 @@ def test_a_sound_store_is_proven_and_nothing_is_written(filled: Bench) -> None:
     assert filled.content() == before
 
 
+def _link_away(directory: Path) -> None:
+    away = directory.parents[2].with_name("away")
+    directory.rename(away)
+    directory.symlink_to(away)
+
+
 DAMAGE: dict[str, tuple[str, Callable[[Bench], object]]] = {
     "a byte of a record": ("broken_seal", lambda b: flip(first(b), 400)),
     "a byte of an envelope": ("broken_seal", lambda b: flip(first(b), 3)),
@@ -64,7 +70,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Bench], object]]] = {
         "foreign_file",
         lambda b: shutil.copyfile(first(b), first(b).with_name(first(b).stem + ".r2.json")),
     ),
-    "a link": ("foreign_file", lambda b: (first(b).with_name("link")).symlink_to("/etc/passwd")),
+    "a link": ("link", lambda b: (first(b).with_name("link")).symlink_to("/etc/passwd")),
     "a file for all to read": ("not_private", lambda b: first(b).chmod(0o644)),
     "a directory for all to enter": ("not_private", lambda b: first(b).parent.chmod(0o755)),
     "a registry of another time": (
@@ -92,7 +98,33 @@ DAMAGE: dict[str, tuple[str, Callable[[Bench], object]]] = {
         "stray_columns fields_1",
         lambda b: sql(b, "INSERT INTO fields_1 (object) VALUES (5)"),
     ),
-    "a holding of nothing": ("stray_holding", lambda b: sql(b, "INSERT INTO holding VALUES (1, 99, 1)")),
+    "a holding of nothing": (
+        "stray_holding",
+        lambda b: sql(b, "INSERT INTO holding (file, object, line) VALUES (1, 99, 1)"),
+    ),
+    "a line of a holding": ("holdings_differ", lambda b: sql(b, "UPDATE holding SET line = line + 100")),
+    "a table of its own": ("foreign_definition", lambda b: sql(b, "CREATE TABLE notes (text)")),
+    "a trigger of its own": (
+        "foreign_definition",
+        lambda b: sql(b, "CREATE TRIGGER t AFTER INSERT ON meta BEGIN SELECT 1; END"),
+    ),
+    "an index that is gone": ("definition_differs", lambda b: sql(b, "DROP INDEX holding_object")),
+    "rules that are no JSON": ("reading_damaged", lambda b: sql(b, "UPDATE reading SET rules = '{'")),
+    "a database for all to read": ("not_private", lambda b: (b.store / "metadata.db").chmod(0o644)),
+    "a registry for all to read": ("not_private", lambda b: (b.store / "registry/email.json").chmod(0o640)),
+    "a copy of the database": (
+        "foreign_file",
+        lambda b: shutil.copyfile(b.store / "metadata.db", b.store / "old.db"),
+    ),
+    "a registry of no type": ("foreign_file", lambda b: (b.store / "registry/zzz.json").write_text("x")),
+    "a directory of its own": ("foreign_directory", lambda b: (b.store / "notes").mkdir(0o700)),
+    "a directory in objects": ("foreign_directory", lambda b: (b.store / "objects" / "zz").mkdir(0o700)),
+    "a linked directory": ("link", lambda b: _link_away(first(b).parent)),
+    "a hard link": ("hard_link", lambda b: os.link(first(b), b.root / "elsewhere")),
+    "rejects that are no rejects": (
+        "rejects_damaged",
+        lambda b: (b.store / "rejects" / "email-20250101.jsonl").write_text("x\n"),
+    ),
     "an object that nobody holds": ("current_but_not_held", lambda b: sql(b, "DELETE FROM holding WHERE line = 1")),
     "a count": ("tally_differs", lambda b: sql(b, "UPDATE tally SET objects = objects + 1")),
     "a state": ("none_current", lambda b: sql(b, "UPDATE object SET state = 1")),

@@ -15,9 +15,9 @@ import apsw
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config
-from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database import delivery, lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
-from lorchestra.components.projector.objects import layout, object_files
+from lorchestra.components.projector.objects import layout
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import output
 from lorchestra.components.projector.upkeep import connect
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         found = _found(opened.connection, options)
         if options.output == "-":
             for item in found:
-                output.write_raw(sys.stdout, object_files.read(opened.store, item.name).record)
+                output.write_raw(sys.stdout, delivery.record(opened.store, opened.connection, item.name, item.no))
             return 0
         records, files = _write(opened, found, _directory(Path(options.output)))
     sys.stderr.write(f"vector-projector: {records} records in {files} files\n")
@@ -77,7 +77,7 @@ def _write(opened: Opened, found: Iterator[Found], directory: Path) -> tuple[int
     for day, items in groupby(found, lambda item: _Day(item.name.type, layout.row_day(item.no).toordinal())):
         with private.replacing(directory / day.file) as file:
             for item in items:
-                file.write(object_files.read(opened.store, item.name).record + b"\n")
+                file.write(delivery.record(opened.store, opened.connection, item.name, item.no) + b"\n")
                 records += 1
         files += 1
     return records, files

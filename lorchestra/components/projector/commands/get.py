@@ -11,9 +11,8 @@ import orjson
 
 from lorchestra.base.commandline import path as local_path
 from lorchestra.components.projector import config
-from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database import delivery, lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
-from lorchestra.components.projector.objects import object_files
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect
@@ -49,11 +48,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> None:
-    envelope = object_files.read(opened.store, found.name)
+    line = delivery.record(opened.store, opened.connection, found.name, found.no)
     if options.raw:
-        output.write_raw(sys.stdout, envelope.record)
+        output.write_raw(sys.stdout, line)
         return
-    content: Any = envelope.parsed()
+    content: Any = orjson.loads(line)
     if options.envelope:
         content = orjson.loads(opened.store.object(found.name).read_bytes())
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()

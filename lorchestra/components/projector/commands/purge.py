@@ -18,6 +18,10 @@ from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect, purge, purge_check
 from lorchestra.components.projector.upkeep.connect import Opened
 
+_COMPLETED = """\
+vector-projector: the interrupted purge is complete; the database and its full text were rewritten
+  No other object has this value. The canonical and raw files still hold the records: remove them there too.
+"""
 _COLUMNS = ("id", "type", "revision", "canonical_file", "canonical_line", "raw_file", "raw_line")
 
 
@@ -34,8 +38,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List what goes and the files that still hold it; ask; remove; prove."""
     key, value = _subject(options)
-    with connect.for_writing(Store(config.resolve(options).store)) as opened:
-        matches = _matches(opened, options.ids, key, value)
+    store = Store(config.resolve(options).store)
+    interrupted = store.purging.exists()
+    with connect.for_writing(store) as opened:
+        try:
+            matches = _matches(opened, options.ids, key, value)
+        except Failure as failure:
+            if not (interrupted and failure.code is Code.MISSING):
+                raise
+            sys.stderr.write(_COMPLETED)
+            return 0
         _write_places(opened, matches, options)
         if options.dry_run:
             return 0

@@ -27,12 +27,15 @@ def run(options: argparse.Namespace) -> int:
     connect.check(store)
     held = private.lock(store.lock, wait=options.wait)
     work = Repair(store, settings)
-    connection = work.run()
     try:
-        kinds = [kind for _, kind in metadata_db.rows(connection, "SELECT no, name FROM type")]
-        registry.write(store, connection, kinds)
+        connection = work.run()
+        try:
+            with metadata_db.guarded(store, connection):
+                kinds = [kind for _, kind in metadata_db.rows(connection, "SELECT no, name FROM type")]
+                registry.write(store, connection, kinds)
+        finally:
+            connection.close()
     finally:
-        connection.close()
         private.unlock(held)
     sys.stderr.write(
         f"vector-projector: {work.counts['objects']} objects, {work.counts['set_aside']} broken or foreign files "

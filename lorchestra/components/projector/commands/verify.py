@@ -47,6 +47,6 @@ def _findings(opened: connect.Opened, *, words: bool) -> list[Finding]:
     try:
         for finding in proving.verify(opened, words=words):
             found.append(finding)  # noqa: PERF402 - what was found before the database gave up counts
-    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError):
+    except (apsw.Error, orjson.JSONDecodeError, ValueError, TypeError):
         found.append(Finding("database_unreadable", "metadata.db"))
     return found

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.database import migrations
 from lorchestra.components.projector.objects.layout import Store
+from lorchestra.records import names
 from lorchestra.storage import private
 
 _APPLICATION_ID = 0x6C6F7263  # "lorc"
 _NO_STORE = "Check --store, or run: vector-projector pull"
+_MAGIC = b"SQLite format 3\0"
 _BUSY_MS = 10_000
 _LONGEST_LOG = 64 * 1024 * 1024
 
@@ -82,18 +85,56 @@ def is_older(connection: apsw.Connection) -> bool:
     return bool(connection.pragma("user_version") < migrations.newest())
 
 
+def refuse_newer_file(store: Store) -> None:
+    """Raise Failure(STORE_DAMAGED) if the database was written by a newer program, as its header says.
+
+    https://www.sqlite.org/fileformat2.html: bytes 60 to 63 are the user version, big-endian.
+    """
+    try:
+        with store.database.open("rb") as file:
+            header = file.read(64)
+    except FileNotFoundError:
+        return
+    if header.startswith(_MAGIC) and len(header) == 64:
+        migrations.refuse_newer(store, int.from_bytes(header[60:64], "big"))
+
+
+def tombstones(store: Store) -> list[tuple[str, bytes]]:
+    """Type and id of each purged object that a database still knows, however damaged it is otherwise."""
+    try:
+        connection = apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error:
+        return []
+    query = "SELECT name, id FROM tombstone JOIN type ON type.no = tombstone.type"
+    found: list[tuple[str, bytes]] = []
+    try:
+        for kind, identity in connection.execute(query):
+            if isinstance(kind, str) and names.is_type(kind) and isinstance(identity, bytes) and len(identity) == 16:
+                found.append((kind, identity))
+    except apsw.Error:
+        pass
+    finally:
+        connection.close()
+    return found
+
+
 @contextmanager
-def guarded(store: Store, connection: apsw.Connection) -> Iterator[None]:
-    """Turn what SQLite cannot help into a Failure: a full disk, a failing one, broken pages, no right to write."""
+def guarded(store: Store, connection: apsw.Connection | None) -> Iterator[None]:
+    """Turn SQLite's errors about the disk into a Failure: a full or failing disk, broken pages, no permission.
+
+    `connection` tells the system's error number; None where the block opens its own.
+    """
     try:
         yield
         return
     except apsw.FullError:
         failure = Failure(Code.NO_SPACE, f"{store.database}: no space left")
     except apsw.IOError:
-        full = connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
+        full = connection is not None and connection.system_errno in (errno.ENOSPC, errno.EDQUOT)
         what = "no space left" if full else "the disk failed"
         failure = Failure(Code.NO_SPACE if full else Code.STORE_DAMAGED, f"{store.database}: {what}")
+    except orjson.JSONDecodeError:
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: a row is damaged")
     except apsw.NotADBError:
         failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
     except apsw.CorruptError:

@@ -37,7 +37,7 @@ def migrate(store: Store, connection: apsw.Connection) -> None:
     """Bring an open database to the newest version. Raises Failure(STORE_DAMAGED) where it is newer than that."""
     version = connection.pragma("user_version")
     refuse_newer(store, version)
-    if 0 < version < newest():
+    if 0 < version < newest() and _has_objects(connection):
         _back_up(store, connection, version)
     apply(connection)
 
@@ -60,12 +60,19 @@ def refuse_newer(store: Store, version: int) -> None:
         )
 
 
+def _has_objects(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM object LIMIT 1").fetchone() is not None
+
+
 def _back_up(store: Store, connection: apsw.Connection, version: int) -> None:
     path = store.backups / f"metadata-v{version}.db"
     private.make_directory(store.backups)
     temporary = private.temporary_name(path)
-    with private.create(temporary) as file:  # SQLite fills an empty file, and so keeps its mode
-        connection.execute("VACUUM INTO ?", (str(temporary),))
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with private.create(temporary) as file:  # SQLite fills an empty file, and so keeps its mode
+            connection.execute("VACUUM INTO ?", (str(temporary),))
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     private.sync_directory(path.parent)

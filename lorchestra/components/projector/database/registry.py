@@ -29,9 +29,14 @@ def outdate(connection: apsw.Connection) -> None:
     metadata_db.remember(connection, _STATE, "outdated")
 
 
+def is_outdated(connection: apsw.Connection) -> bool:
+    """Whether the registry files wait to be written."""
+    return bool(metadata_db.get_meta(connection, _STATE) == "outdated")
+
+
 def catch_up(store: Store, connection: apsw.Connection) -> None:
     """Write the registry files that a killed run still owed. What they hold is for the next pull to say."""
-    if metadata_db.get_meta(connection, _STATE) == "outdated":
+    if is_outdated(connection):
         write(store, connection, [kind for (kind,) in metadata_db.rows(connection, "SELECT name FROM type")])
 
 
@@ -79,11 +84,18 @@ def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int =
         "retired": count[RETIRED],
         "bytes": sum(row[3] for row in rows),
         "schemas": schemas,
-        "key": orjson.loads(rules).get("key", []),
+        "key": _key(rules),
         "first_day": _day(connection, first, last, "ASC"),
         "last_day": _day(connection, first, last, "DESC"),
         "ids": _ids(connection, first, last) if count[CURRENT] <= most_ids else None,
     }
+
+
+def _key(rules: str) -> list[str]:
+    try:
+        return list(orjson.loads(rules).get("key", []))
+    except (orjson.JSONDecodeError, AttributeError):  # a damaged row, which `verify` finds
+        return []
 
 
 def _day(connection: apsw.Connection, first: int, last: int, order: str) -> str | None:

@@ -15,6 +15,13 @@ from lorchestra.components.projector.record.schema import Reading, is_lazy
 from lorchestra.records import names
 
 CURRENT, FORMER, RETIRED = 0, 1, 2
+_INSERT_OBJECT = """INSERT INTO object
+    (no, id, revision, reading, state, time, fingerprint, sha256, bytes, indexed, volatile)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+FILE_COLUMNS = (
+    "no", "name", "type", "date", "size", "mtime_ns", "ctime_ns", "inode", "sha256", "settings", "records", "rejected"
+)  # fmt: skip
+INSERT_FILE = f"INSERT OR REPLACE INTO file ({', '.join(FILE_COLUMNS)}) VALUES ({', '.join('?' * len(FILE_COLUMNS))})"  # noqa: S608
 
 
 class Row(NamedTuple):
@@ -37,7 +44,7 @@ class Tables:
         self._types: dict[str, int] = dict(connection.execute("SELECT name, no FROM type"))
         self._files: dict[str, int] = dict(connection.execute("SELECT name, no FROM file"))
         self._next_file = max(self._files.values(), default=0) + 1
-        self._readings: dict[tuple[str, int], tuple[int, str]] = {}
+        self._readings: dict[tuple[int, str, str, tuple[str, ...]], tuple[int, str]] = {}
         self._objects: list[tuple[Any, ...]] = []
         self._words: list[tuple[int, str, str]] = []
         self._columns: dict[str, list[tuple[Any, ...]]] = {}
@@ -55,7 +62,7 @@ class Tables:
             no = max(self._types.values(), default=0) + 1
             if no > layout.MOST_TYPES:
                 raise Failure(Code.CONFIG, f"more than {layout.MOST_TYPES} types in one store")
-            self._connection.execute("INSERT INTO type VALUES (?, ?)", (no, kind))
+            self._connection.execute("INSERT INTO type (no, name) VALUES (?, ?)", (no, kind))
             self._connection.execute(f"CREATE TABLE fields_{no} (object INTEGER PRIMARY KEY)")
             self._types[kind] = no
         return self._types[kind]
@@ -68,7 +75,7 @@ class Tables:
         indexed = self._full_text and bool(record.title or record.body)
         self._objects.append(
             (row.no, record.id, row.revision, reading, CURRENT, record.time, record.fingerprint, row.sha256,
-             row.bytes, indexed)
+             row.bytes, indexed, record.volatile)
         )  # fmt: skip
         self._columns.setdefault(insert, []).append((row.no, *record.columns))
         if indexed:
@@ -77,7 +84,7 @@ class Tables:
     def flush(self) -> None:
         """Insert what was added. The full text is quick only when its rows come in ascending order."""
         executemany = self._connection.executemany
-        executemany("INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._objects)
+        executemany(_INSERT_OBJECT, self._objects)
         for insert, values in self._columns.items():
             executemany(insert, values)
         executemany("INSERT INTO fulltext (rowid, title, body) VALUES (?, ?, ?)", self._words)
@@ -88,12 +95,13 @@ class Tables:
         for name, no in self._files.items():
             parsed = names.parse_canonical(name)
             assert parsed is not None
-            row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0, 0)
-            self._connection.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+            row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0)
+            self._connection.execute(INSERT_FILE, row)
 
     def _reading(self, kind: int, how: Reading) -> tuple[int, str]:
         """The number of a reading's row, and the statement that inserts the columns of its records."""
-        key = (how.uri, kind)
+        # A schema that is edited in place has one URI, and several sets of rules and properties.
+        key = (kind, how.uri, how.rules_json, how.properties)
         if key not in self._readings:
             self._readings[key] = self._find_reading(kind, how), self._insert(kind, how)
         return self._readings[key]
@@ -111,11 +119,17 @@ class Tables:
         for name in how.properties:
             if name not in columns:
                 columns[name] = self._add_column(kind, name, len(columns) + 1, how)
+            elif is_lazy(name, how.rules):  # rows of this reading have no column: the views must read the objects
+                update = "UPDATE field SET lazy = 1 WHERE type = ? AND property = ? AND lazy = 0"
+                self._connection.execute(update, (kind, name))
         targets = ", ".join(["object", *(f"c{columns[name]}" for name in how.columns)])
         values = ", ".join("?" * (len(how.columns) + 1))
         return f"INSERT INTO fields_{kind} ({targets}) VALUES ({values})"  # noqa: S608 - numbers
 
     def _add_column(self, kind: int, name: str, no: int, how: Reading) -> int:
-        self._connection.execute("INSERT INTO field VALUES (?, ?, ?, ?)", (kind, no, name, is_lazy(name, how.rules)))
+        self._connection.execute(
+            "INSERT INTO field (type, no, property, lazy) VALUES (?, ?, ?, ?)",
+            (kind, no, name, is_lazy(name, how.rules)),
+        )
         self._connection.execute(f"ALTER TABLE fields_{kind} ADD COLUMN c{no}")
         return no

@@ -10,8 +10,10 @@ import orjson
 
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
+from lorchestra.components.projector.database import delivery
 from lorchestra.components.projector.database.current import settle
-from lorchestra.components.projector.database.rows import Tables
+from lorchestra.components.projector.database.rows import INSERT_FILE, Tables
+from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record.canonical import Signature, Source
 from lorchestra.components.projector.record.schema import Judges
 
@@ -73,16 +75,20 @@ def save(
 ) -> None:
     """Remember a file that was read."""
     row = (tables.file(source.name), source.name, tables.type(source.type), source.date, *source.signature)
-    insert = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
-    connection.execute(insert, (*row, digest, said, records, rejected))
+    connection.execute(INSERT_FILE, (*row, digest, said, records, rejected))
 
 
-def forget(connection: apsw.Connection, gone: Iterable[int]) -> Counter[str]:
+def forget(store: Store, connection: apsw.Connection, gone: Iterable[int]) -> Counter[str]:
     """Forget files; retire what no other file holds. Returns the counts of `settle`."""
     touched: set[bytes] = set()
+    redelivered: set[int] = set()
     for no in gone:
+        others = """SELECT DISTINCT object FROM holding WHERE delivered IS NOT NULL
+            AND object IN (SELECT object FROM holding WHERE file = ?)"""
+        redelivered.update(each for (each,) in connection.execute(others, (no,)))
         held = "SELECT DISTINCT object.id FROM holding JOIN object ON object.no = holding.object WHERE holding.file = ?"
         touched.update(identity for (identity,) in connection.execute(held, (no,)))
         connection.execute("DELETE FROM holding WHERE file = ?", (no,))
         connection.execute("DELETE FROM file WHERE no = ?", (no,))
+    delivery.refresh(store, connection, redelivered)
     return settle(connection, touched)

@@ -88,7 +88,7 @@ class Pull:
         with self.connection:
             registry.outdate(self.connection)
             if prune:
-                self.counts.update(holdings.forget(self.connection, gone))
+                self.counts.update(holdings.forget(self.store, self.connection, gone))
             else:
                 self.connection.executemany("UPDATE file SET missing = 1 WHERE no = ?", [(no,) for no in gone])
         self.counts["files_pruned" if prune else "files_missing"] += len(gone)

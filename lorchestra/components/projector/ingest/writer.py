@@ -10,7 +10,7 @@ from typing import NamedTuple
 import apsw
 
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import metadata_db, rows
+from lorchestra.components.projector.database import delivery, metadata_db, rows
 from lorchestra.components.projector.database.rows import Row
 from lorchestra.components.projector.ingest.journal import Journal
 from lorchestra.components.projector.objects import envelope, layout, object_files
@@ -25,10 +25,12 @@ _LAST_DAY = date.max.toordinal()
 class Version:
     """A revision of an object, stored or about to be. `no` is 0 until its row is numbered."""
 
-    __slots__ = ("fingerprint", "no", "revision", "state")
+    __slots__ = ("fingerprint", "no", "raw", "revision", "state", "volatile")
 
-    def __init__(self, no: int, revision: int, fingerprint: bytes, state: int) -> None:
+    def __init__(self, no: int, revision: int, fingerprint: bytes, state: int, volatile: bytes | None) -> None:
         self.no, self.revision, self.fingerprint, self.state = no, revision, fingerprint, state
+        self.volatile = volatile
+        self.raw: bytes | None = None  # the stored record, while it is not written yet
 
 
 class _New(NamedTuple):
@@ -55,6 +57,9 @@ class Writer:
         self.tables = rows.Tables(connection, full_text=config.full_text)
         self._store, self._connection, self._journal, self._config = store, connection, log, config
         self._held_before: dict[int, set[int]] = {}
+        varied = connection.execute("SELECT DISTINCT object FROM holding WHERE delivered IS NOT NULL")
+        self._varied: set[int] = {no for (no,) in varied}  # with several versions of their volatile fields
+        self._redelivered: set[int] = set()
         self._sequence: int = metadata_db.get_meta(connection, "sequence", 0)
 
     def begin(self, source: Source) -> None:
@@ -72,26 +77,31 @@ class Writer:
         known = self._known({item.record.id for item in batch})
         purged = self._purged()
         new: list[_New] = []
-        held: list[tuple[int, Version, int]] = []
+        held: list[tuple[int, Version, int, str | None]] = []
         for source, record in batch:
             self.begin(source)
             if record.id in purged:
                 self.counts["purged"] += 1
                 continue
             version = self._resolve(source, record, known.setdefault(record.id, []), new)
-            held.append((self.tables.file(source.name), version, record.line))
+            said = self._delivered(source, record, version)
+            held.append((self.tables.file(source.name), version, record.line, said))
         if new:
             self._write_new(new)
         self._hold(held)
 
     def finish(self) -> None:
-        """After the last batch: what files lost is touched too."""
-        for no in sorted(set().union(*self._held_before.values())):
+        """After the last batch: what files lost is touched too, and volatile fields follow the newest delivery."""
+        lost = set().union(*self._held_before.values())
+        self._redelivered |= lost & self._varied
+        for no in sorted(lost):
             self.touched.add(metadata_db.value(self._connection, "SELECT id FROM object WHERE no = ?", (no,)))
+        delivery.refresh(self._store, self._connection, self._redelivered)
+        delivery.seal_holdings(self._connection, self._held_before)
         metadata_db.set_meta(self._connection, "sequence", self._sequence)
 
     def _known(self, ids: Iterable[bytes]) -> dict[bytes, list[Version]]:
-        query = "SELECT no, revision, fingerprint, state FROM object WHERE id = ? ORDER BY revision"
+        query = "SELECT no, revision, fingerprint, state, volatile FROM object WHERE id = ? ORDER BY revision"
         if metadata_db.value(self._connection, "SELECT 1 FROM object LIMIT 1") is None:
             return {}
         found = ((identity, metadata_db.rows(self._connection, query, (identity,))) for identity in sorted(ids))
@@ -111,7 +121,8 @@ class Writer:
             self.counts["skipped_changes"] += 1
             self.touched.add(record.id)
             return min(versions, key=lambda version: version.state)
-        version = Version(0, versions[-1].revision + 1 if versions else 1, record.fingerprint, 0)
+        version = Version(0, versions[-1].revision + 1 if versions else 1, record.fingerprint, 0, record.volatile)
+        version.raw = record.raw
         if versions:
             self.touched.add(record.id)
         self.counts["revised" if versions else "inserted"] += 1
@@ -142,11 +153,24 @@ class Writer:
             seals[item.version.no] = (sealed.sha256, len(sealed.content))
         return seals
 
-    def _hold(self, held: list[tuple[int, Version, int]]) -> None:
-        holdings = sorted((file, version.no, line) for file, version, line in held)
-        for file, no, _ in holdings:
+    def _delivered(self, source: Source, record: Record, version: Version) -> str | None:
+        """What the holding says of volatile fields that differ from those in the object's file."""
+        if record.volatile == version.volatile or version.fingerprint != record.fingerprint:
+            return None
+        stored = version.raw
+        if stored is None:
+            name = ObjectName(source.type, record.id, version.revision)
+            stored = object_files.read(self._store, name).record
+        return delivery.described(stored, record.raw, record.reading.rules.volatile)
+
+    def _hold(self, held: list[tuple[int, Version, int, str | None]]) -> None:
+        holdings = sorted((file, version.no, line, said) for file, version, line, said in held)
+        for file, no, _, said in holdings:
             self._held_before[file].discard(no)
-        self._connection.executemany("INSERT INTO holding VALUES (?, ?, ?)", holdings)
+            if said is not None or no in self._varied:
+                self._redelivered.add(no)
+        insert = "INSERT INTO holding (file, object, line, delivered) VALUES (?, ?, ?, ?)"
+        self._connection.executemany(insert, holdings)
 
 
 def _name(item: _New) -> ObjectName:

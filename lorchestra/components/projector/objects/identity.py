@@ -8,7 +8,7 @@ Fingerprint: the first 16 bytes of SHA-256 over the record as JSON with sorted k
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -35,3 +35,11 @@ def object_id(kind: str, record: Mapping[str, Any], key: Sequence[str], content:
         return hashlib.sha256(b"\0\0".join((kind.encode(), content))).digest()[:ID_BYTES]
     named = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(b"\0".join((kind.encode(), named))).digest()[:ID_BYTES]
+
+
+def volatile_digest(record: Mapping[str, Any], volatile: Iterable[str]) -> bytes | None:
+    """A digest (8 bytes) of a record's volatile fields; None if it has none."""
+    values = {name: record[name] for name in volatile if name in record}
+    if not values:
+        return None
+    return hashlib.blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()

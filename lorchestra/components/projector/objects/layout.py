@@ -131,6 +131,11 @@ def row_range(kind: int, since: date | None = None, until: date | None = None) -
     return first, last - 1
 
 
+def row_type(no: int) -> int:
+    """The number of the type in a row's number."""
+    return no >> _TYPE_SHIFT
+
+
 def row_day(no: int) -> date:
     """The day in a row's number."""
     return date.fromordinal(no >> _DAY_SHIFT & (1 << (_TYPE_SHIFT - _DAY_SHIFT)) - 1)

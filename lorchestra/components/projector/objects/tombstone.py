@@ -11,8 +11,13 @@ from lorchestra.storage import private
 FORMAT = "lorchestra.tombstone/1"
 
 
+def content(kind: str, identity: bytes) -> bytes:
+    """What a tombstone's file holds."""
+    return f'{{"format":"{FORMAT}","type":"{kind}","id":"{identity.hex().upper()}"}}\n'.encode("ascii")
+
+
 def write(store: Store, kind: str, identity: bytes) -> None:
-    """Put up a tombstone, durably."""
+    """Write a tombstone. It is durable after the next `object_files.sync`."""
     path = store.tombstone(kind, identity)
     private.make_directory(path.parent)
-    private.write(path, f'{{"format":"{FORMAT}","type":"{kind}","id":"{identity.hex().upper()}"}}\n'.encode("ascii"))
+    private.write(path, content(kind, identity), durable=False)

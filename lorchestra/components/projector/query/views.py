@@ -16,17 +16,15 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
-from lorchestra.components.projector.database import metadata_db
-from lorchestra.components.projector.objects import layout, object_files
+from lorchestra.components.projector.database import delivery, metadata_db
+from lorchestra.components.projector.objects import layout
 from lorchestra.components.projector.objects.layout import ObjectName, Store
 from lorchestra.components.projector.record.schema import column as as_column
 from lorchestra.records import names
 
 _STATE = "CASE object.state WHEN 0 THEN 'current' WHEN 1 THEN 'former' ELSE 'retired' END"
 _TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', object.time / 1000, 'unixepoch')"
-_HELD = (
-    "(SELECT {} FROM main.holding JOIN main.file ON file.no = holding.file WHERE holding.object = object.no LIMIT 1)"
-)
+_HELD = f"({delivery.NEWEST.format('{}', 'object.no')})"
 
 
 class View(NamedTuple):
@@ -101,7 +99,8 @@ def _is_name(kind: Any, identity: Any, revision: Any) -> bool:
 def _register(store: Store, connection: apsw.Connection) -> None:
     @lru_cache(maxsize=4)
     def record(kind: str, identity: bytes, revision: int) -> bytes:
-        return object_files.read(store, ObjectName(kind, identity, revision)).record
+        no = metadata_db.value(connection, "SELECT no FROM object WHERE id = ? AND revision = ?", (identity, revision))
+        return delivery.record(store, connection, ObjectName(kind, identity, revision), no)
 
     @lru_cache(maxsize=4)
     def parsed(kind: str, identity: bytes, revision: int) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Record(NamedTuple):
     title: str
     body: str
     columns: tuple[Any, ...]
+    volatile: bytes | None
 
 
 class Reject(NamedTuple):
@@ -141,6 +142,7 @@ def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Re
         title,
         body,
         tuple([schema.column(record.get(name)) for name in how.columns]),
+        identity.volatile_digest(record, how.rules.volatile) if how.rules.volatile else None,
     )
 
 

@@ -75,6 +75,7 @@ def _recover(store: Store, connection: apsw.Connection) -> None:
             private.sweep(directory)
     journal.recover(store, connection)
     purge.finish(store, connection, unproven=True)
+    purge.remember(store, connection)
     registry.catch_up(store, connection)
 
 

@@ -20,9 +20,9 @@ import apsw
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector.database import lookup, metadata_db, registry
+from lorchestra.components.projector.database import delivery, lookup, metadata_db, registry, rows
 from lorchestra.components.projector.database.lookup import Found
-from lorchestra.components.projector.objects import identity, layout, object_files, tombstone
+from lorchestra.components.projector.objects import identity, layout, ledger, object_files, tombstone
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import views
 from lorchestra.components.projector.record import schema
@@ -66,6 +66,34 @@ def purge(store: Store, connection: apsw.Connection, ids: Collection[bytes]) -> 
     finish(store, connection)
 
 
+def remember(store: Store, connection: apsw.Connection) -> None:
+    """Make the database, the tombstone files and the ledger agree: what one of them knows was purged.
+
+    A store that was deleted, or replaced by an older copy, forgets nothing that way; objects that came back with the
+    copy are purged again. Call it under the lock.
+    """
+    known = {
+        (str(kind), bytes(each))
+        for each, kind in connection.execute("SELECT id, name FROM tombstone JOIN type ON type.no = tombstone.type")
+    }
+    recorded = ledger.read(store)
+    ledger.add(store, known - recorded)
+    missing = recorded - known
+    if not missing:
+        return
+    returned = {each for _, each in missing if lookup.revisions_of(connection, each)}
+    if returned:
+        purge(store, connection, returned)
+    tables = rows.Tables(connection, full_text=False)
+    with connection:
+        registry.outdate(connection)
+        values = [(each, tables.type(kind)) for kind, each in sorted(missing)]
+        connection.executemany("INSERT OR IGNORE INTO tombstone (id, type) VALUES (?, ?)", values)
+    for kind, each in missing:
+        tombstone.write(store, kind, each)
+    object_files.sync(store)
+
+
 def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False) -> None:
     """Do what a purge intended; nothing where none is under way. Call it under the lock.
 
@@ -76,11 +104,14 @@ def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False)
     except FileNotFoundError:
         return
     kinds = {bytes.fromhex(digits): kind for kind, _, digits in (line.partition(" ") for line in lines)}
+    ledger.add(store, ((kind, each) for each, kind in kinds.items()))
     for each, kind in kinds.items():
         tombstone.write(store, kind, each)
+    object_files.sync(store)  # once for all tombstones: an object must not go before its tombstone is durable
     _delete_rows(store, connection, kinds)
     for each in kinds:
         _delete_files(store, each)
+    object_files.sync(store)
     clean_rejects(store, lambda record: any(each in kinds for each in _ids(connection, record)))
     shutil.rmtree(store.backups, ignore_errors=True)
     checkpoint(connection)
@@ -109,15 +140,19 @@ def rewrite(store: Store, connection: apsw.Connection) -> None:
 def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, str]) -> None:
     with connection:
         registry.outdate(connection)
+        holders: set[int] = set()
+        holding = "SELECT DISTINCT file FROM holding WHERE object = ?"
         for each, kind in kinds.items():
             number = lookup.type_number(connection, kind)
             for found in lookup.revisions_of(connection, each):
                 _forget_words(store, connection, found)
                 connection.execute(f"DELETE FROM fields_{number} WHERE object = ?", (found.no,))  # noqa: S608
                 connection.execute("DELETE FROM embedding WHERE object = ?", (found.no,))
+                holders.update(no for (no,) in connection.execute(holding, (found.no,)))
                 connection.execute("DELETE FROM holding WHERE object = ?", (found.no,))
                 connection.execute("DELETE FROM object WHERE no = ?", (found.no,))
-            connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (each, number))
+            connection.execute("INSERT OR IGNORE INTO tombstone (id, type) VALUES (?, ?)", (each, number))
+        delivery.seal_holdings(connection, holders)
 
 
 def _forget_words(store: Store, connection: apsw.Connection, found: Found) -> None:
@@ -136,8 +171,8 @@ def _delete_files(store: Store, each: bytes) -> None:
         for path in place.glob(f"*_{digits}.*"):
             if path.suffix != ".purged":
                 path.unlink()
-    private.sweep(directory)  # a tombstone that was killed while it was written
-    private.sync_directory(directory)
+    if directory.is_dir():
+        private.sweep(directory)  # a tombstone that was killed while it was written
 
 
 def clean_rejects(store: Store, unwanted: Callable[[dict[str, Any]], bool]) -> int:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 
-from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.database import metadata_db, migrations
 from lorchestra.components.projector.database.lookup import Found
 from lorchestra.components.projector.objects import object_files, scan
 from lorchestra.components.projector.objects.layout import Store
 
 _WORD = re.compile(r"\w{6,}")
-_MOST_WORDS = 64
+_MOST_WORDS = 16
+"""Each one costs a pass over the database; the longest words are the most telling."""
 _SHORTEST = 4
 _HOLDS_MARK = "SELECT 1 FROM fields_{kind} WHERE instr(CAST(c{no} AS BLOB), ?) LIMIT 1"
 _BLOCK = 8 * 1024 * 1024
@@ -67,7 +69,11 @@ def prove(store: Store, connection: apsw.Connection, evidence: Evidence) -> Proo
 def _own_words(connection: apsw.Connection, words: Sequence[str]) -> list[str]:
     """The longest words with which no remaining word begins, nor anything that the database says about itself."""
     said = _said_by_the_store(connection)
-    own = (word for word in words if word.lower() not in said and not _begins_a_word(connection, word))
+    own = (
+        word
+        for word in words
+        if word.lower() not in said and word.lower().encode() not in _empty() and not _begins_a_word(connection, word)
+    )
     return list(islice(own, _MOST_WORDS))
 
 
@@ -87,6 +93,14 @@ def _said_by_the_store(connection: apsw.Connection) -> str:
     """What the database says about itself: the names of schemas, properties and files are no traces of a record."""
     tables = ("SELECT schema, rules FROM reading", "SELECT property FROM field", "SELECT name, settings FROM file")
     return "\n".join(str(row) for query in tables for row in metadata_db.rows(connection, query)).lower()
+
+
+@cache
+def _empty() -> bytes:
+    """The bytes of a database without a record, in lower case: words of SQLite's own schema are no traces."""
+    connection = apsw.Connection(":memory:")
+    migrations.apply(connection)
+    return bytes(connection.serialize("main")).lower()
 
 
 def _finds(connection: apsw.Connection, no: int, words: Sequence[str]) -> bool:

@@ -16,11 +16,11 @@ import apsw
 
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.database import metadata_db, registry
 from lorchestra.components.projector.database.current import settle
 from lorchestra.components.projector.database.rows import Row, Tables
 from lorchestra.components.projector.ingest import writer
-from lorchestra.components.projector.objects import envelope, layout, object_files, scan
+from lorchestra.components.projector.objects import envelope, inventory, layout, ledger, object_files, scan, tombstone
 from lorchestra.components.projector.objects.envelope import Envelope
 from lorchestra.components.projector.objects.layout import ObjectName, Store
 from lorchestra.components.projector.record import canonical, schema
@@ -49,33 +49,80 @@ class Repair:
 
     def run(self) -> apsw.Connection:
         """Rebuild the database, put it in the old one's place, and return it open for writing."""
+        metadata_db.refuse_newer_file(self._store)
         beside = self._store.root / "metadata.db.new"
-        connection = metadata_db.create_beside(beside)
-        connection.execute("BEGIN")
-        connection.execute(_SURVEY)
-        self._survey(connection)
-        self._fill(connection)
-        connection.execute("COMMIT")
-        connection.close()
-        self._replace(beside)
+        beside.unlink(missing_ok=True)  # a killed repair's
+        self._tidy()
+        try:
+            with metadata_db.guarded(self._store, None):
+                connection = metadata_db.create_beside(beside)
+                try:
+                    connection.execute("BEGIN")
+                    connection.execute(_SURVEY)
+                    self._survey(connection)
+                    self._fill(connection)
+                    registry.outdate(connection)  # interrupted before they are written, the next writer writes them
+                    connection.execute("COMMIT")
+                finally:
+                    connection.close()
+            self._replace(beside)
+        finally:
+            beside.unlink(missing_ok=True)
         return metadata_db.open_writer(self._store)
 
     def _survey(self, connection: apsw.Connection) -> None:
-        """First pass: prove, set aside, take note."""
-        entries = list(scan.tombstones(self._store))
-        self._tombstones = sorted(entries)
-        buried = {identity for _, identity in entries}
+        """First pass: check, set aside, take note."""
+        purged = {*scan.tombstones(self._store), *ledger.read(self._store), *metadata_db.tombstones(self._store)}
+        self._tombstones = sorted(purged)
+        for kind, identity in self._tombstones:
+            tombstone.write(self._store, kind, identity)
+        ledger.add(self._store, purged)
+        buried = {identity for _, identity in purged}
         for entry in scan.walk(self._store):
             if entry.tombstone:
                 continue
             found = envelope.unseal(entry.path.read_bytes()) if entry.name else None
-            if entry.name is None or found is None or found.name != entry.name or not self._fits(found):
+            if found is not None and found.name != entry.name and self._fits(found):
+                found = self._move(entry.path, found)
+                entry = entry._replace(name=found.name if found else None)
+            if entry.name is None or found is None or not self._fits(found):
                 self._set_aside(entry.path)
             elif entry.name.id in buried:  # a purge that was killed
                 entry.path.unlink()
                 self.counts["purged"] += 1
             else:
                 self._note(connection, found)
+
+    def _tidy(self) -> None:
+        """Set aside links and whatever else does not belong into the store; take rights from other users.
+
+        A hard link is replaced by a copy of its own, because somebody else may write to the other name.
+        """
+        for entry in list(inventory.walk(self._store)):
+            path = self._store.root / entry.where
+            if "not_private" in entry.faults:
+                path.chmod(0o700 if path.is_dir() else 0o600)
+                self.counts["modes"] += 1
+            if {"link", "special_file", "foreign_file", "foreign_directory"} & set(entry.faults):
+                self._set_aside(path)
+            elif "hard_link" in entry.faults and path != self._store.database:
+                private.write(path, path.read_bytes())
+
+    def _move(self, path: Path, found: Envelope) -> Envelope | None:
+        """Give an intact object with another's name its own, as its envelope says; None if that is taken."""
+        target = self._store.object(found.name)
+        if target.exists():
+            return None if envelope.unseal(target.read_bytes()) else self._replace_broken(path, target, found)
+        private.make_directory(target.parent)
+        os.rename(path, target)
+        self.counts["renamed"] += 1
+        return found
+
+    def _replace_broken(self, path: Path, target: Path, found: Envelope) -> Envelope:
+        self._set_aside(target)
+        os.rename(path, target)
+        self.counts["renamed"] += 1
+        return found
 
     def _note(self, connection: apsw.Connection, found: Envelope) -> None:
         record, rules = found.parsed(), schema.rules_from(found.rules)
@@ -120,10 +167,10 @@ class Repair:
             if sequence % _CHUNK == 0:
                 tables.flush()
         tables.flush()
-        connection.executemany("INSERT INTO holding VALUES (?, ?, ?)", sorted(holdings))
+        connection.executemany("INSERT INTO holding (file, object, line) VALUES (?, ?, ?)", sorted(holdings))
         tables.save_unread_files()
         tombstones = [(identity, tables.type(kind)) for kind, identity in self._tombstones]
-        connection.executemany("INSERT INTO tombstone VALUES (?, ?)", tombstones)
+        connection.executemany("INSERT INTO tombstone (id, type) VALUES (?, ?)", tombstones)
         metadata_db.set_meta(connection, "sequence", sequence)
         several = metadata_db.rows(connection, "SELECT id FROM object GROUP BY id HAVING count(*) > 1")
         settle(connection, [identity for (identity,) in several])

@@ -1,8 +1,10 @@
-"""Proving a store: every object against its seal and its row, every row against its object, nothing else there.
+"""Checking a store: every object against its seal and its row, every row against its object, and nothing else there.
 
-What is compared: the bytes of each object file with its own seal and with the digest in its row; id, fingerprint, time
-and columns in the database with what the record gives anew; its words with the full text; counts, holdings and registry
-files with the rows. Foreign and missing files, tombstones, modes, and SQLite's own check of its pages.
+Compared are: the bytes of each object file with its own seal and with the digest in its row; id, fingerprint, time and
+columns in the database with those computed from the record; its words with the full text; counts, holdings and registry
+files with the rows; tables, triggers and indexes with those of a new database; rejects and tombstones with what they
+must hold; type, mode, owner and links of every file and directory. SQLite checks its own pages. docs/store.md lists
+what each finding means and whether `repair` fixes it.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from typing import Any, NamedTuple
 import apsw
 import orjson
 
-from lorchestra.components.projector.database import metadata_db, registry
-from lorchestra.components.projector.objects import envelope, identity, layout, scan
+from lorchestra.components.projector.database import delivery, metadata_db, migrations, registry
+from lorchestra.components.projector.objects import envelope, identity, inventory, layout, tombstone
 from lorchestra.components.projector.objects.layout import ObjectName
 from lorchestra.components.projector.record import schema
 from lorchestra.components.projector.record.schema import Reading
 from lorchestra.components.projector.upkeep.connect import Opened
+from lorchestra.records import names
 
 
 class Finding(NamedTuple):
@@ -32,7 +35,9 @@ class Finding(NamedTuple):
 def verify(opened: Opened, *, words: bool = True) -> Iterator[Finding]:
     """Yield every fault of a store. Reads all of it; without `words`, the full text only as SQLite itself checks it."""
     yield from _pages(opened.connection)
+    yield from _schema(opened.connection)
     yield from _files(opened)
+    yield from _holdings(opened.connection)
     yield from _objects(opened, _Words(opened.connection) if words else None)
     yield from _rows(opened.connection)
     yield from _registries(opened)
@@ -45,29 +50,84 @@ def _pages(connection: apsw.Connection) -> Iterator[Finding]:
 
 
 def _files(opened: Opened) -> Iterator[Finding]:
-    """Files that no row knows, and what others could read."""
+    """Every file and directory of the store: whether it belongs there, and whether others could read it."""
     store, connection = opened
-    known = "SELECT 1 FROM object WHERE id = ? AND revision = ?"
     buried = {identity for (identity,) in metadata_db.rows(connection, "SELECT id FROM tombstone")}
-    for entry in scan.walk(store):
-        where = str(entry.path.relative_to(store.root))
-        if not entry.private:
-            yield Finding("not_private", where)
+    kinds = {kind for (kind,) in metadata_db.rows(connection, "SELECT name FROM type")}
+    for entry in inventory.walk(store):
+        for fault in entry.faults:
+            yield Finding(fault, entry.where)
         if entry.tombstone:
             if entry.tombstone[1] not in buried:
-                yield Finding("unknown_tombstone", where)
+                yield Finding("unknown_tombstone", entry.where)
+            elif (store.root / entry.where).read_bytes() != tombstone.content(*entry.tombstone):
+                yield Finding("tombstone_damaged", entry.where)
             buried.discard(entry.tombstone[1])
-        elif entry.name is None or metadata_db.value(connection, known, (entry.name.id, entry.name.revision)) is None:
-            yield Finding("foreign_file", where)
+        elif _is_unknown(entry, connection, kinds):
+            yield Finding("foreign_file", entry.where)
+        elif entry.rejects:
+            yield from _rejects(opened, entry.rejects, entry.where)
     yield from (Finding("missing_tombstone", identity.hex().upper()) for identity in sorted(buried))
-    yield from (Finding("not_private", str(path.relative_to(store.root))) for path in scan.open_directories(store))
     if store.journal.exists():
         yield Finding("leftover_journal", "journal")
 
 
+def _is_unknown(entry: inventory.Found, connection: apsw.Connection, kinds: set[str]) -> bool:
+    """Whether a file is named as an object or a registry, and no row knows it."""
+    if entry.name:
+        known = "SELECT 1 FROM object WHERE id = ? AND revision = ?"
+        return metadata_db.value(connection, known, (entry.name.id, entry.name.revision)) is None
+    return bool(entry.registry) and entry.registry not in kinds
+
+
+def _rejects(opened: Opened, file: str, where: str) -> Iterator[Finding]:
+    """Whether a rejects file holds as many rejected lines as its canonical file had, each with its reason."""
+    counted = metadata_db.value(opened.connection, "SELECT rejected FROM file WHERE name = ? AND size >= 0", (file,))
+    lines = (opened.store.root / where).read_bytes().split(b"\n")
+    if lines.pop() or not all(_is_reject(line, file) for line in lines):
+        yield Finding("rejects_damaged", where)
+    elif counted is not None and len(lines) > counted:  # a purge may have removed some
+        yield Finding("rejects_differ", where)
+
+
+def _is_reject(line: bytes, file: str) -> bool:
+    head, found, record = line.partition(b',"record":')
+    try:
+        said = orjson.loads(head + b"}")
+        return bool(found) and record.endswith(b"}") and said["input"] == file and isinstance(said["line"], int)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+
+
+def _schema(connection: apsw.Connection) -> Iterator[Finding]:
+    """Tables, triggers, indexes and views that do not belong into the database, or are missing or altered."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    fresh = apsw.Connection(":memory:")
+    migrations.apply(fresh)
+    expected = {(kind, name): sql for kind, name, sql in metadata_db.rows(fresh, query)}
+    fields = {f"fields_{no}" for (no,) in metadata_db.rows(connection, "SELECT no FROM type")}
+    found = {(kind, name): sql for kind, name, sql in metadata_db.rows(connection, query)}
+    for key in sorted(found.keys() | expected.keys()):
+        kind, name = key
+        if key not in expected and not (kind == "table" and name in fields):
+            yield Finding("foreign_definition", f"metadata.db: a {kind} of its own")
+        elif key in expected and found.get(key) != expected[key]:
+            yield Finding("definition_differs", f"metadata.db: {kind} {name}")
+
+
+def _holdings(connection: apsw.Connection) -> Iterator[Finding]:
+    """Files and lines of the holdings, by the sum that each file keeps of them."""
+    query = "SELECT no, name, holdings FROM file WHERE holdings IS NOT NULL ORDER BY name"
+    for no, name, expected in metadata_db.rows(connection, query):
+        held = connection.execute("SELECT object, line FROM holding WHERE file = ?", (no,))
+        if delivery.sum_of(held) != expected:
+            yield Finding("holdings_differ", str(name) if names.parse_canonical(str(name)) else "a file's row")
+
+
 def _objects(opened: Opened, words: _Words | None) -> Iterator[Finding]:
     readings = _Readings(opened.connection)
-    query = """SELECT object.*, type.name FROM object LEFT JOIN reading ON reading.no = object.reading
+    query = """SELECT object.no, object.id, revision, reading, state, time, fingerprint, sha256, bytes, indexed,
+               type.name FROM object LEFT JOIN reading ON reading.no = object.reading
                LEFT JOIN type ON type.no = reading.type ORDER BY object.id, object.revision"""
     for *row, kind in opened.connection.execute(query):
         if kind is None:
@@ -99,6 +159,8 @@ def _object_fault(
     if (found.sha256, found.fingerprint, len(content)) != (sha256, fingerprint, size):
         return "row_differs"
     how = readings.get(number)
+    if how is None:
+        return "reading_damaged"
     record = found.parsed()
     if identity.fingerprint(record, how.volatile) != fingerprint:
         return "fingerprint_differs"
@@ -109,6 +171,8 @@ def _object_fault(
         how.rules,
     ):
         return "row_differs"
+    if no in readings.varied:
+        record |= _volatile(opened, found, no, how)
     if readings.columns(number, no) != tuple(schema.column(record.get(field)) for field in how.columns):
         return "columns_differ"
     if indexed and words is not None:
@@ -116,18 +180,28 @@ def _object_fault(
     return None
 
 
+def _volatile(opened: Opened, found: envelope.Envelope, no: int, how: Reading) -> dict[str, Any]:
+    """The volatile fields of the newest delivery, None for each that it lacks."""
+    last = delivery.newest(opened.connection, no)
+    line = delivery.delivered(found.record, last.delivered if last else None, how.rules.volatile)
+    values = orjson.loads(line)
+    return {name: values.get(name) for name in how.rules.volatile}
+
+
 class _Readings:
     """The readings in the database, and the columns that rows of each have."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._made = {
-            row[0]: _reading(connection, *row) for row in metadata_db.rows(connection, "SELECT * FROM reading")
-        }
+        made = {row[0]: _reading(connection, *row) for row in metadata_db.rows(connection, "SELECT * FROM reading")}
+        self._made = {number: reading for number, reading in made.items() if reading}
+        varied = connection.execute("SELECT DISTINCT object FROM holding WHERE delivered IS NOT NULL")
+        self.varied = {no for (no,) in varied}
+        """Revisions that were delivered with several values of their volatile fields."""
 
-    def get(self, number: int) -> Reading:
-        """A reading by the number of its row."""
-        return self._made[number][0]
+    def get(self, number: int) -> Reading | None:
+        """A reading by the number of its row; None if the row is damaged."""
+        return self._made[number][0] if number in self._made else None
 
     def columns(self, number: int, no: int) -> tuple[Any, ...] | None:
         """The columns of an object, in the order of `Reading.columns`; None where there is no row."""
@@ -137,9 +211,14 @@ class _Readings:
 
 def _reading(
     connection: apsw.Connection, _no: int, kind: int, uri: str, rules: str, properties: str
-) -> tuple[Reading, str]:
-    how = Reading(uri, schema.rules_from(orjson.loads(rules)), tuple(orjson.loads(properties)))
+) -> tuple[Reading, str] | None:
+    try:
+        how = Reading(uri, schema.rules_from(orjson.loads(rules)), tuple(orjson.loads(properties)))
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        return None
     numbers = dict(metadata_db.rows(connection, "SELECT property, no FROM field WHERE type = ?", (kind,)))
+    if not numbers.keys() >= set(how.columns):
+        return None
     columns = ", ".join(["object", *(f"c{numbers[name]}" for name in how.columns)])
     return how, f"SELECT {columns} FROM fields_{kind} WHERE object = ?"  # noqa: S608
 
@@ -201,6 +280,8 @@ def _rows(connection: apsw.Connection) -> Iterator[Finding]:
 
 
 def _registries(opened: Opened) -> Iterator[Finding]:
+    if registry.is_outdated(opened.connection):
+        return  # the next writer writes them
     for no, kind in metadata_db.rows(opened.connection, "SELECT no, name FROM type ORDER BY name"):
         path = opened.store.registry(kind)
         expected = registry.describe(opened.connection, no, kind)

@@ -1,0 +1,101 @@
+"""What the newest delivery of an object says: its volatile fields, and the canonical file and line that hold it.
+
+A record that comes again with other volatile fields is the same revision. Its object file stays as it is; the other
+values stand in `holding.delivered`, as JSON: {"volatile": {...}} if the line is the object's line with these fields
+exchanged, otherwise {"line": "..."}, the whole line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import apsw
+import orjson
+
+from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.objects import layout, object_files
+from lorchestra.components.projector.objects.layout import ObjectName, Store
+from lorchestra.components.projector.record import schema
+
+NEWEST = """SELECT {} FROM main.holding JOIN main.file ON file.no = holding.file
+    WHERE holding.object = {} ORDER BY file.date DESC, holding.line DESC LIMIT 1"""
+"""The newest line that holds an object: columns, and the object's number, are filled in."""
+
+
+class Newest(NamedTuple):
+    """The newest delivery: file name, line from 1, and what `holding.delivered` says."""
+
+    file: str
+    line: int
+    delivered: str | None
+
+
+def described(stored: bytes, line: bytes, volatile: Iterable[str]) -> str:
+    """What `holding.delivered` says of a line whose volatile fields differ from those of the stored one."""
+    record = orjson.loads(line)
+    values = orjson.dumps({"volatile": {name: record[name] for name in volatile if name in record}}).decode()
+    if delivered(stored, values, volatile) == line:
+        return values
+    return orjson.dumps({"line": line.decode("utf-8", "surrogateescape")}).decode()
+
+
+def delivered(stored: bytes, said: str | None, volatile: Iterable[str]) -> bytes:
+    """The line as it was delivered. `stored` is the record in the object's file."""
+    if said is None:
+        return stored
+    content = orjson.loads(said)
+    if "line" in content:
+        return str(content["line"]).encode("utf-8", "surrogateescape")
+    values, fields = content["volatile"], frozenset(volatile)
+    record = orjson.loads(stored)
+    kept = {name: values.get(name, value) for name, value in record.items() if name not in fields or name in values}
+    return orjson.dumps(kept | {name: value for name, value in values.items() if name not in kept})
+
+
+def newest(connection: apsw.Connection, no: int) -> Newest | None:
+    """The newest delivery of the revision in a row; None if no file holds it any longer."""
+    query = NEWEST.format("file.name, holding.line, holding.delivered", "?")
+    row = connection.execute(query, (no,)).fetchone()
+    return Newest(*row) if row else None
+
+
+def record(store: Store, connection: apsw.Connection, name: ObjectName, no: int) -> bytes:
+    """The record of a revision as it was delivered last. Raises Failure(STORE_DAMAGED)."""
+    found = object_files.read(store, name)
+    last = newest(connection, no)
+    return delivered(found.record, last.delivered if last else None, schema.rules_from(found.rules).volatile)
+
+
+def refresh(store: Store, connection: apsw.Connection, numbers: Iterable[int]) -> None:
+    """Bring the volatile columns of these revisions up to date with their newest deliveries."""
+    query = """SELECT type.name, object.id, object.revision, reading.rules FROM object
+        JOIN reading ON reading.no = object.reading JOIN type ON type.no = reading.type WHERE object.no = ?"""
+    for no in sorted(numbers):
+        row = connection.execute(query, (no,)).fetchone()
+        if row is None:
+            continue
+        values = orjson.loads(record(store, connection, ObjectName(*row[:3]), no))
+        kind = layout.row_type(no)
+        for name in schema.rules_from(orjson.loads(row[3])).volatile:
+            field = "SELECT no FROM field WHERE type = ? AND property = ? AND NOT lazy"
+            column = metadata_db.value(connection, field, (kind, name))
+            if column is not None:
+                update = f"UPDATE fields_{kind} SET c{column} = ? WHERE object = ?"  # noqa: S608 - numbers
+                connection.execute(update, (schema.column(values.get(name)), no))
+
+
+def sum_of(holdings: Iterable[tuple[int, int]]) -> int:
+    """A sum over holdings (object, line) that does not depend on their order."""
+    total = 0
+    for no, line in holdings:
+        total += int.from_bytes(hashlib.blake2b(b"%d %d" % (no, line), digest_size=7).digest(), "big")
+    return total & 0x7FFF_FFFF_FFFF_FFFF
+
+
+def seal_holdings(connection: apsw.Connection, files: Iterable[int]) -> None:
+    """Note the sum over the holdings of each of these files."""
+    for file in files:
+        held = connection.execute("SELECT object, line FROM holding WHERE file = ?", (file,))
+        connection.execute("UPDATE file SET holdings = ? WHERE no = ?", (sum_of(held), file))
