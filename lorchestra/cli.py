@@ -1,4 +1,4 @@
-"""`lorchestra`: arguments, exit statuses, and what people read."""
+"""`lorchestra`: arguments, exit statuses, and the text for people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ examples:
 
 def main() -> int:
     """The entry point; returns the exit status (see docs/contracts.md)."""
-    if sys.argv[1:] in (["--version"], ["-V"]):  # not worth an import
+    if sys.argv[1:] in (["--version"], ["-V"]):  # imports would take longer than the answer
         print(f"lorchestra {__version__}")
         return 0
     from lorchestra.base import program
@@ -49,18 +49,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
-    # A `prog` that is given need not be formatted, for which argparse would import half a dozen modules.
+    # With an explicit `prog`, argparse does not format one, which would import half a dozen modules.
     verbs = parser.add_subparsers(
         prog=parser.prog, dest="verb", required=True, metavar="run | status | validate | refused | clean"
     )
 
-    run = _verb(verbs, "run", _run, "run the stages; what is up to date is skipped")
-    run.add_argument("--stage", choices=STAGES, help="this stage alone (index brings canonical files up to date first)")
-    run.add_argument("--dry-run", action="store_true", help="say what would run and why; change nothing")
-    run.add_argument("--verbose", action="store_true", help="name every task that is up to date")
+    run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
+    run.add_argument("--stage", choices=STAGES, help="only this stage (index updates canonical files first)")
+    run.add_argument("--dry-run", action="store_true", help="show what would run and why; change nothing")
+    run.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
 
-    status = _verb(verbs, "status", _status, "what lies there, the last run, what there is to do")
-    status.add_argument("--json", action="store_true", help="as one JSON object")
+    status = _verb(verbs, "status", _status, "show the last run, what is out of date, failures and the next step")
+    status.add_argument("--json", action="store_true", help="print one JSON object")
 
     validate = _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
     validate.add_argument(
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     refused = _verb(verbs, "refused", _refused, "list, re-submit or discard files that extraction could not publish")
-    refused.add_argument("source", nargs="?", metavar="SOURCE", help="this source alone")
+    refused.add_argument("source", nargs="?", metavar="SOURCE", help="only this source")
     choice = refused.add_mutually_exclusive_group()
     choice.add_argument("--submit", action="store_true", help="publish them with the next extraction")
     choice.add_argument("--discard", action="store_true", help="remove them (asks for confirmation)")
@@ -77,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     clean = _verb(verbs, "clean", _clean, "remove files that can be rebuilt (asks for confirmation)")
     what = clean.add_mutually_exclusive_group()
     what.add_argument("--stage", choices=STAGES, help="the files of this stage (default: canonize and index)")
-    what.add_argument("--stale", action="store_true", help="canonical files that no raw file accounts for any more")
-    what.add_argument("--all", action="store_true", help="the raw extracts too")
-    clean.add_argument("--dry-run", action="store_true", help="name what would be removed; remove nothing")
+    what.add_argument("--stale", action="store_true", help="canonical files that have no raw file any more")
+    what.add_argument("--all", action="store_true", help="also the raw extracts")
+    clean.add_argument("--dry-run", action="store_true", help="list what would be removed; remove nothing")
     clean.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
@@ -123,8 +123,8 @@ def _status(options: argparse.Namespace) -> int:
 
         print(json.dumps(state, indent=2))
     else:
-        print(status.told(state), end="")
-    return 0
+        print(status.text(state), end="")
+    return status.exit_status(state)
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -144,6 +144,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _refused(options: argparse.Namespace) -> int:
     from lorchestra.base.errors import visible
+    from lorchestra.base.wording import counted
     from lorchestra.commands import refused
 
     if options.submit:
@@ -153,13 +154,14 @@ def _refused(options: argparse.Namespace) -> int:
     else:
         found = refused.find(options.config, options.source)
     for file in found:
-        print(f"{file.source:<36} {visible(file.path.name):<48} {file.lines:,} lines")
+        print(f"{file.source:<36} {visible(file.path.name):<48} {counted(file.lines, 'line')}")
     done = "re-submitted; run `lorchestra run`" if options.submit else "discarded" if options.discard else "waiting"
-    print(f"{len(found):,} refused files {done}" if found else "no refused files")
+    print(f"{counted(len(found), 'refused file')} {done}" if found else "no refused files")
     return 0
 
 
 def _clean(options: argparse.Namespace) -> int:
+    from lorchestra.base.wording import counted
     from lorchestra.commands import clean
 
     stages = [options.stage] if options.stage else list(STAGES if options.all else STAGES[1:])
@@ -167,6 +169,6 @@ def _clean(options: argparse.Namespace) -> int:
     if options.dry_run:
         for path in found.paths:
             print(path)
-    verb = "removed" if gone else "would be removed" if options.dry_run else "left as they are"
-    print(f"{len(found.paths):,} files and directories {verb}" if found.paths else "nothing to remove")
+    verb = "removed" if gone else "would be removed" if options.dry_run else "kept"
+    print(f"{counted(len(found.paths), 'path')} {verb}" if found.paths else "nothing to remove")
     return 0

@@ -1,6 +1,6 @@
-"""README.md tells what is: its transcripts are real, its configuration loads, its links lead somewhere.
+"""README.md agrees with the programs: its transcripts are real, its configuration loads, its links lead somewhere.
 
-`python -m tests.test_readme` writes the transcripts anew.
+`python -m tests.test_readme` updates the transcripts.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from lorchestra.planning import config
 from tests.harness import BIN, ROOT
 
 README = ROOT / "README.md"
+ORDER = ("first", "second", "search")
+"""The order in which the commands run; the page shows the second run first."""
 TRANSCRIPT = re.compile(r"<!-- transcript: (\w+) -->\n```console\n\$ (.+)\n((?:.*\n)*?)```\n")
 
 
 @pytest.fixture(scope="module")
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration in a new place, with the environment of the tests."""
+    """The demonstration in a new directory, with the environment of the tests."""
     return lay_out(tmp_path_factory.mktemp("readme") / "lorchestra")
 
 
 def lay_out(place: Path) -> Path:
-    """What a clone holds that the demonstration needs."""
+    """Copy what the demonstration needs from a clone."""
     place.mkdir(mode=0o755)
     for name in ("dodo.py", "pyproject.toml", "pipeline.yaml"):
         shutil.copy2(ROOT / name, place / name)
@@ -42,7 +44,7 @@ def transcripts() -> dict[str, tuple[str, str]]:
 
 
 def masked(text: str) -> list[str]:
-    """Without what differs from run to run: seconds, the place of the environment, the order of parallel tasks."""
+    """The sorted lines without what differs between runs: seconds and the path of the environment."""
     text = re.sub(r"\d+\.\d$", "S.S", text, flags=re.MULTILINE).replace(str(BIN), ".venv/bin")
     text = re.sub(r"(\.\./)*[^ ]*\.venv/bin/", ".venv/bin/", text)
     return sorted(line.rstrip() for line in text.splitlines())
@@ -50,8 +52,9 @@ def masked(text: str) -> list[str]:
 
 def test_the_transcripts_are_what_the_program_prints(demonstration: Path) -> None:
     shown = transcripts()
-    assert list(shown) == ["first", "second", "search"]
-    for name, (command, output) in shown.items():
+    assert sorted(shown) == sorted(ORDER)
+    for name in ORDER:
+        command, output = shown[name]
         run = subprocess.run(command, shell=True, cwd=demonstration, capture_output=True, text=True, check=True)
         assert masked(run.stdout) == masked(output), name
 
@@ -69,23 +72,24 @@ def test_its_links_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_the_make_targets_it_names_are_there() -> None:
+def test_the_make_targets_it_names_exist() -> None:
     named = set(re.findall(r"(?:\$ |`|&& )make ([a-z-]+)", README.read_text()))
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert named <= rules, named - rules
 
 
-def test_every_command_it_names_answers_for_help() -> None:
+def test_every_program_it_names_has_help() -> None:
     for program in ("lorchestra", "can", "vector-projector", "lorchestra-sample"):
         assert subprocess.run([BIN / program, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def write() -> None:
-    """Run the commands of the transcripts and write down what they print."""
+    """Run the commands of the transcripts and write what they print."""
     with tempfile.TemporaryDirectory() as directory:
         place = lay_out(Path(directory) / "lorchestra")
         text = README.read_text()
-        for name, (command, _) in transcripts().items():
+        for name in ORDER:
+            command, _ = transcripts()[name]
             run = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True, check=True)
             output = re.sub(r"[^ ]*\.venv/bin/", ".venv/bin/", run.stdout)
             shown = f"<!-- transcript: {name} -->\n```console\n$ {command}\n"

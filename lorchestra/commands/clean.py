@@ -1,4 +1,4 @@
-"""`lorchestra clean`: remove what can be made again, or what no raw file accounts for, after a yes."""
+"""`lorchestra clean`: remove files that can be rebuilt, or that have no raw file any more, after confirmation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.commandline import confirm
+from lorchestra.base.wording import counted
 from lorchestra.planning import cleaning, preflight
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.stages import index
@@ -21,10 +22,10 @@ class Cleaning(NamedTuple):
 
 
 _WARNINGS = {
-    "extract": "Raw extracts come back only as far as their sources deliver them again.",
-    "canonize": "Canonical files are made again from the raw files.",
-    "index": "The store is built again from the canonical files, without its history: "
-    "earlier revisions, and the tombstones that keep purged records away.",
+    "extract": "Raw extracts can be restored only if their sources deliver the records again.",
+    "canonize": "Canonical files are rebuilt from the raw files.",
+    "index": "The store is rebuilt from the canonical files. Its history is lost: "
+    "earlier revisions, and the tombstones that keep purged records from returning.",
 }
 
 
@@ -46,7 +47,7 @@ def find(snapshot: Snapshot, stages: Sequence[str], *, stale: bool) -> Cleaning:
 
 
 def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes: bool) -> tuple[Cleaning, bool]:
-    """Find and, after a yes, remove; return what was found and whether it is gone. Raises Failure."""
+    """Find files and remove them after confirmation; return what was found and whether it was removed. Raises Failure."""
     snapshot = preflight.snapshot(path)
     if dry_run:
         return find(snapshot, stages, stale=stale), False
@@ -54,7 +55,7 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
     found = find(snapshot, stages, stale=stale)
     if not found.paths:
         return found, False
-    question = f"{' '.join(found.warnings)} Remove {len(found.paths):,} files and directories?"
+    question = f"{' '.join(found.warnings)} Remove {counted(len(found.paths), 'path')}?"
     if not confirm(question, yes=yes):
         return found, False
     cleaning.remove(found.paths)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from lorchestra.base.commandline import confirm
 from lorchestra.base.errors import Code, Failure
+from lorchestra.base.wording import counted
 from lorchestra.planning import preflight
 from lorchestra.planning.config import Config
 from lorchestra.records import jsonl
@@ -53,7 +54,7 @@ def discard(path: Path, source: str | None = None, *, yes: bool = False) -> list
     lock = preflight.lock(snapshot)
     try:
         found = _find(snapshot.config, source)
-        question = f"Discard {len(found)} refused files? Their records may exist nowhere else."
+        question = f"Discard {counted(len(found), 'refused file')}? Their records may exist nowhere else."
         if not found or not confirm(question, yes=yes):
             return []
         for refused in found:

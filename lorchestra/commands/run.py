@@ -1,4 +1,4 @@
-"""`lorchestra run`: the stages that are asked for, through doit; or, with --dry-run, what they would do."""
+"""`lorchestra run`: run the selected stages with doit; with --dry-run, show what would run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lorchestra.planning.snapshot import Snapshot
 
 
 class Step(NamedTuple):
-    """What would happen to a task: RUN, MAYBE (where that depends on a task before it) or skip, and why."""
+    """What would happen to a task: RUN, MAYBE (if it depends on the result of an earlier task) or skip, and why."""
 
     task: str
     verb: str
@@ -24,11 +24,11 @@ class Step(NamedTuple):
 
 
 def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecord | Exit:
-    """Run stages. What doit did has been told on the way; a run without anything to do comes back as its record.
+    """Run stages. Returns the exit status if doit ran and reported, or the record of a run that had nothing to do.
 
-    Raises Failure where nothing could begin.
+    Raises Failure if the run could not start.
     """
-    gc.set_threshold(1_000_000)  # tens of thousands of small objects are about to be made, and none of them is garbage
+    gc.set_threshold(1_000_000)  # a plan is tens of thousands of small objects, none of them garbage
     snapshot = preflight.snapshot(path)
     held = preflight.lock(snapshot)
     if "extract" not in stages:
@@ -36,7 +36,7 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
             return record
-    # doit is imported only where there is something to do: it takes longer to start than the no-op as a whole.
+    # Importing doit takes longer than a whole no-op run.
     from lorchestra.scheduler.execute import execute
     from lorchestra.scheduler.tasks import Pipeline
 
@@ -45,14 +45,14 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
 
 
 def preview(path: Path, stages: Sequence[str]) -> list[Step]:
-    """What a run of these stages would do, changing nothing. Raises Failure where it could not begin."""
+    """What a run of these stages would do. Changes nothing. Raises Failure if the run could not start."""
     snapshot = preflight.snapshot(path)
     phi.refuse(preflight.examine(snapshot))
     return list(_steps(snapshot, stages))
 
 
 def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
-    from lorchestra.stages.extract import extraction  # a run that has nothing to do needs it not
+    from lorchestra.stages.extract import extraction  # not needed by a no-op run
 
     if "extract" in stages:
         for source in extraction.every(snapshot.config.extract.sources):
@@ -64,12 +64,12 @@ def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
             if reasons:
                 moving.add(target.type)
             yield _step(
-                f"canonize:{target.name}", "; ".join(reasons), "extract" in stages, "its sources are asked first"
+                f"canonize:{target.name}", "; ".join(reasons), "extract" in stages, "its sources are extracted first"
             )
     if "index" in stages:
         types = snapshot.index_reasons()
         for type_ in sorted({*types, *moving}):
-            maybe = "canonical files will be made" if type_ in moving else "its sources are asked first"
+            maybe = "canonical files will be rebuilt" if type_ in moving else "its sources are extracted first"
             yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or "extract" in stages, maybe)
 
 

@@ -1,4 +1,4 @@
-"""`lorchestra status`: what lies there, what the last run came to, what there is to do."""
+"""`lorchestra status`: the last run, what is out of date, what failed, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lorchestra import phi
-from lorchestra.base.errors import Failure
+from lorchestra.base.errors import Exit, Failure
+from lorchestra.base.wording import counted, local_time
 from lorchestra.history import runs
 from lorchestra.history.log import timestamp
 from lorchestra.history.runs import RECORDS
@@ -19,10 +20,12 @@ from lorchestra.planning.snapshot import VALUES, Snapshot
 from lorchestra.stages.extract import extraction
 
 _LISTED = 10
+PRIVATE = "private"
+UP_TO_DATE = "up to date"
 
 
 def status(path: Path) -> dict[str, Any]:
-    """The pipeline's state as data, ready for JSON. Changes nothing. Raises Failure where nothing can be told."""
+    """The state of the pipeline as data, ready for JSON. Changes nothing. Raises Failure if it cannot be determined."""
     snapshot = preflight.snapshot(path)
     config = snapshot.config
     state = runs.read(config.log_directory)
@@ -32,14 +35,14 @@ def status(path: Path) -> dict[str, Any]:
         "config": str(config.path),
         "last_run": {key: state[key] for key in ("last_run", "status", "duration_seconds") if key in state},
         "phi": _phi(snapshot),
-        "sources": {name: told for source in config.extract.sources for name, told in _sources(snapshot, source)},
+        "sources": {name: known for source in config.extract.sources for name, known in _sources(snapshot, source)},
         "raw_files": sum(len(target.inputs) for target in snapshot.plan.targets),
         "canonical": {
             "files": len(verdicts),
             "up_to_date": sum(not reasons for _, reasons in verdicts),
             "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
         },
-        "index": {type_: reason or "up to date" for type_, reason in sorted(snapshot.index_reasons().items())},
+        "index": {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())},
         "failures": {task: code for name in RECORDS for task, code in _stage(state, name).get("failures", {}).items()},
         "stale": [stale.name for stale in snapshot.stale],
         "unmatched": list(snapshot.plan.unmatched),
@@ -47,8 +50,16 @@ def status(path: Path) -> dict[str, Any]:
     }
 
 
-def told(state: dict[str, Any]) -> str:
-    """The same for a person."""
+def exit_status(state: dict[str, Any]) -> Exit:
+    """The exit status for scripts: PERMISSION if others can access PHI, UNEXPECTED if the last run failed, else OK."""
+    if state["phi"] != PRIVATE:
+        return Exit.PERMISSION
+    succeeded = state["last_run"].get("status", "SUCCESS") == "SUCCESS" and not state["failures"]
+    return Exit.OK if succeeded else Exit.UNEXPECTED
+
+
+def text(state: dict[str, Any]) -> str:
+    """The state for people."""
     return "\n".join(_lines(state)) + "\n"
 
 
@@ -57,11 +68,11 @@ def _phi(snapshot: Snapshot) -> str:
         phi.refuse(preflight.examine(snapshot))
     except Failure as failure:
         return failure.message
-    return "private"
+    return PRIVATE
 
 
 def _sources(snapshot: Snapshot, source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is known of a source, or of each that its entry stands for."""
+    """What is known about a source, or about each source that a Meltano entry stands for."""
     try:
         singles = extraction.expand(source)
     except Failure as failure:
@@ -82,43 +93,58 @@ def _stage(state: dict[str, Any], name: str) -> dict[str, Any]:
 def _lines(state: dict[str, Any]) -> Iterator[str]:
     last, canonical = state["last_run"], state["canonical"]
     yield f"pipeline   {state['pipeline']}"
-    yield (
-        f"last run   {last['last_run']}  {last['status']}  {last['duration_seconds']:.1f} s"
-        if last
-        else "last run   none"
-    )
+    yield f"last run   {_last_run(last) if last else 'none'}"
     yield f"phi        {state['phi']}"
     for name, source in state["sources"].items():
-        yield f"extract    {name:<36} {_seen(source)}"
-    fresh = f"{canonical['up_to_date']:,} of {canonical['files']:,} files up to date"
-    yield f"canonize   {fresh}, from {state['raw_files']:,} raw files"
-    yield from _some("to make", [f"{name}: {'; '.join(reasons)}" for name, reasons in canonical["to_make"].items()])
+        yield f"extract    {name:<36} {_source(source)}"
+    fresh = f"{canonical['up_to_date']:,} of {counted(canonical['files'], 'file')} up to date"
+    yield f"canonize   {fresh}, from {counted(state['raw_files'], 'raw file')}"
+    yield from _some("to build", [f"{name}: {'; '.join(reasons)}" for name, reasons in canonical["to_make"].items()])
     for reason, count in Counter(state["index"].values()).items():
         types = ", ".join(name for name, why in state["index"].items() if why == reason)
         yield f"index      {types}: {reason}" if count else ""
     yield from _some("failed", [f"{task}: {code}" for task, code in state["failures"].items()])
     yield from _some(
-        "stale", [f"{name}: no raw file accounts for it; `lorchestra clean --stale`" for name in state["stale"]]
+        "stale", [f"{name}: no raw file left; remove it with `lorchestra clean --stale`" for name in state["stale"]]
     )
-    yield from _some("unmatched", [f"{name}: no mapping wants it" for name in state["unmatched"]])
+    yield from _some("unmatched", [f"{name}: matches no source_pattern; ignored" for name in state["unmatched"]])
     if state["unnamed"]:
-        yield f"unnamed    {state['unnamed']:,} files in the raw directory do not follow the naming convention"
+        files = counted(state["unnamed"], "file")
+        yield f"misnamed   {files} in the raw directory: not named {{source}}-{{date}}.jsonl; ignored"
+    yield f"next       {_next_step(state)}"
 
 
-def _seen(source: dict[str, Any]) -> str:
+def _last_run(last: dict[str, Any]) -> str:
+    return f"{local_time(last['last_run'])}  {last['status']}  {last['duration_seconds']:.1f} s"
+
+
+def _next_step(state: dict[str, Any]) -> str:
+    """The most urgent thing to do, in one sentence."""
+    if state["phi"] != PRIVATE:
+        return "make the PHI directories private, as shown under phi"
+    if exit_status(state) != Exit.OK:
+        return "fix what failed, then `lorchestra run`; finished work is kept"
+    if state["canonical"]["to_make"] or any(reason != UP_TO_DATE for reason in state["index"].values()):
+        return "`lorchestra run`, or `lorchestra run --stage index` without querying sources"
+    return "nothing to do: everything is up to date" if state["last_run"] else "`lorchestra run`"
+
+
+def _source(source: dict[str, Any]) -> str:
     if "failure" in source:
         return str(source["failure"])
     if "last_success" not in source:
-        return "never asked"
-    told = f"{source['last_success']}  {source['records']:,} records, {source['new_records']:,} new"
+        return "no successful extraction yet"
+    seen = (
+        f"{local_time(source['last_success'])}  {counted(source['records'], 'record')}, {source['new_records']:,} new"
+    )
     if "bookmark" in source:
         age = datetime.now(UTC) - datetime.fromisoformat(source["bookmark"])
-        told += f", bookmark moved {age.days} d {age.seconds // 3600} h ago"
-    return told
+        seen += f", bookmark moved {age.days} d {age.seconds // 3600} h ago"
+    return seen
 
 
 def _some(label: str, lines: list[str]) -> Iterator[str]:
     for line in lines[:_LISTED]:
         yield f"{label:<10} {line}"
     if len(lines) > _LISTED:
-        yield f"{label:<10} and {len(lines) - _LISTED:,} more: --json tells all"
+        yield f"{label:<10} and {len(lines) - _LISTED:,} more; --json lists all"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.harness import BIN, Project, lines
 def test_status_before_anything_ran(project: Project) -> None:
     told = project.run("lorchestra", "status").stdout
     assert "last run   none" in told
-    assert "never asked" in told
+    assert "no successful extraction yet" in told
     assert not (project.root / "phi-data").exists()
     assert not project.logs.exists()
 
@@ -32,7 +33,7 @@ def test_status_tells_what_lies_there_and_what_there_is_to_do(built: Project) ->
     assert "email-20251110: target deleted" in told
     assert "stale      contact-20251110" in told
     assert "unmatched  unknown-thing-20251110.jsonl" in told
-    assert "unnamed    1 files" in told
+    assert "misnamed   1 file in the raw directory" in told
     assert "Somebody" not in told
     state = json.loads(built.run("lorchestra", "status", "--json").stdout)
     assert state["canonical"]["to_make"] == {"email-20251110": ["target deleted"]}
@@ -40,9 +41,29 @@ def test_status_tells_what_lies_there_and_what_there_is_to_do(built: Project) ->
     assert state["sources"]["gmail-messages-a"]["records"] == 6
 
 
-def test_status_tells_of_directories_that_others_can_read(built: Project) -> None:
+def test_status_has_an_exit_status_for_scripts(built: Project) -> None:
+    assert "next       nothing to do" in built.run("lorchestra", "status", status=0).stdout
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    content = raw.read_bytes()
+    raw.write_bytes(b"no\n")
+    built.run("lorchestra", "run", "--stage", "canonize", status=3)
+    assert "next       fix what failed" in built.run("lorchestra", "status", status=1).stdout
+    built.run("lorchestra", "status", "--json", status=1)
+    raw.write_bytes(content)
+    built.run("lorchestra", "run", "--stage", "canonize")
+    built.run("lorchestra", "status", status=0)
+
+
+def test_status_reports_directories_that_others_can_read(built: Project) -> None:
     built.raw.chmod(0o750)
-    assert "chmod 700" in built.run("lorchestra", "status").stdout
+    shown = built.run("lorchestra", "status", status=5).stdout
+    assert "chmod 700" in shown
+    assert "next       make the PHI directories private" in shown
+
+
+def test_status_shows_local_time_with_its_zone(built: Project) -> None:
+    shown = built.run("lorchestra", "status", env={"TZ": "Asia/Tokyo"}).stdout
+    assert re.search(r"last run   \d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST", shown)
 
 
 def test_unmatched_and_unnamed_files_are_told_in_every_run(built: Project) -> None:

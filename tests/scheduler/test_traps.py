@@ -225,7 +225,7 @@ def test_a_dry_run_tells_reasons_propagates_and_changes_nothing(built: Project) 
     told = built.run("lorchestra", "run", "--dry-run", "--stage", "index").stdout
     assert "RUN   canonize:email-20251110" in told and f"input shrank: {raw.name}" in told
     assert "skip  canonize:email-20251111" in told
-    assert "MAYBE index:email" in told and "canonical files will be made" in told
+    assert "MAYBE index:email" in told and "canonical files will be rebuilt" in told
     assert before == sorted((str(p), p.stat().st_mtime_ns) for p in built.root.rglob("*") if ".coverage" not in p.name)
 
 
@@ -267,7 +267,7 @@ def test_an_edited_cache_is_not_believed(built: Project) -> None:
     cache = built.root / "phi-data/.work/tasks.json"
     cache.write_bytes(cache.read_bytes().replace(b"_values_:", b"_valued_:"))
     assert built.run("lorchestra", "status").returncode == 0
-    assert "never asked" in built.run("lorchestra", "status").stdout
+    assert "no successful extraction yet" in built.run("lorchestra", "status").stdout
     assert not built.ran("doit", "canonize", "index")
 
 
