@@ -47,7 +47,7 @@ def find(snapshot: Snapshot, stages: Sequence[str], *, stale: bool) -> Cleaning:
 
 
 def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes: bool) -> tuple[Cleaning, bool]:
-    """Find files and remove them after confirmation; return what was found and whether it was removed. Raises Failure."""
+    """Find files, remove them after confirmation; return them and whether they were removed. Raises Failure."""
     snapshot = preflight.snapshot(path)
     if dry_run:
         return find(snapshot, stages, stale=stale), False
