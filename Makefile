@@ -32,6 +32,10 @@ test: .venv/tested ## run the tests
 test-faults: .venv/tested ## kill the store at every step, fill its disk, verify after each
 	@LORCHESTRA_FAULTS=1 $(BIN)/python -m pytest tests/faults
 
+.PHONY: test-race
+test-race: .venv/tested ## swap pipeline.yaml for another user's file while it is read, for a minute
+	@LORCHESTRA_RACE_SECONDS=60 $(BIN)/python -m pytest -s tests/planning/test_preflight.py -k swapped
+
 .PHONY: test-meltano
 test-meltano: .venv/tested ## the real Meltano with a Singer SDK tap, and every way it can fail
 	@LORCHESTRA_MELTANO=1 $(BIN)/python -m pytest tests/meltano

@@ -6,6 +6,7 @@ Both `doit`, by `[tool.doit]` in pyproject.toml, and `lorchestra run` load their
 from __future__ import annotations
 
 import fnmatch
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,7 @@ from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 from doit.loader import create_after
 
 from lorchestra.base import program
-from lorchestra.base.errors import Failure
+from lorchestra.base.errors import Failure, from_os_error
 from lorchestra.planning import trusted_files
 from lorchestra.planning.config import STAGES
 from lorchestra.planning.task_store import TaskStore
@@ -59,11 +60,22 @@ class Loader(DodoTaskLoader):
             pipeline.snapshot.store = _store(cmd)
             if cmd.name in _WRITING:
                 pipeline.lock()
+            cmd._execute = self._worded(cmd._execute)
             if cmd.execute_tasks:
                 process_guard.govern()
                 self._chain(cmd)
             tasks: list[Any] = super().load_tasks(cmd, pos_args)
         return tasks
+
+    def _worded(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """The command itself, whose failures (a full log disk) doit would print as tracebacks, too."""
+
+        @functools.wraps(execute)  # doit reads the names of the parameters
+        def worded(*arguments: Any, **options: Any) -> Any:
+            with self._words:
+                return execute(*arguments, **options)
+
+        return worded
 
     def _chain(self, cmd: Any) -> None:
         """Put the check first, and each selected stage behind the one that feeds it.
@@ -132,6 +144,8 @@ class _Worded(AbstractContextManager[None]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, OSError):
+            error = from_os_error(error)
         if isinstance(error, Failure):
             raise InvalidCommand(f"{error.message}\n  {error.advice}") from None
         if isinstance(error, Exception) and not isinstance(error, _DOIT_S_OWN):

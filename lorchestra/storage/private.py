@@ -34,30 +34,34 @@ def create(path: Path) -> BinaryIO:
 
 
 def append(path: Path) -> int:
-    """A descriptor that appends to a private file, made when it is not there. Each `os.write` lands whole."""
+    """A descriptor that appends to a private file, which is created if missing. Each `os.write` is contiguous."""
     return _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Add one line to a private file, one process at a time.
+    """Append one line to a private file, one process at a time.
 
-    A last line that a crash tore is ended first: it stays torn, and costs no other. Raises OSError.
+    If a crash left an incomplete last line, it is ended first, so that only that line is lost. Raises OSError with the
+    file's name.
     """
     descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # else another's line, half written, looks like a torn one
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # otherwise another process's line in progress looks incomplete
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         whole = b"\n" * torn + line + b"\n"
         if os.write(descriptor, whole) < len(whole):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         os.close(descriptor)
 
 
 def make_directory(path: Path) -> None:
-    """A private directory and its missing parents. One that exists is left as it is: judging it is `phi`'s work."""
-    if os.path.isdir(path):  # the common case, once or more a task
+    """Create a private directory and its missing parents. An existing one is left alone: `phi` checks those."""
+    if os.path.isdir(path):  # the common case, at least once per task
         return
     for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
         with contextlib.suppress(FileExistsError):
@@ -66,13 +70,12 @@ def make_directory(path: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file that takes the name `path` when the block ends well, and leaves no trace when it does not.
+    """Write a file atomically: it gets the name `path` if the block succeeds; otherwise nothing is left.
 
-    The content is written beside the target, flushed to the disk (unless not `durable`), then renamed over it.
-    Raises Failure(NO_SPACE | PERMISSION | MISSING) for what the system refuses.
+    The content is written to a temporary file in the same directory, synchronized (if `durable`), then renamed.
+    Raises Failure(NO_SPACE | PERMISSION | MISSING) for errors of the operating system.
     """
     temporary = temporary_name(path)
-    failure: Failure | None = None
     try:
         with create(temporary) as file:
             yield file
@@ -83,26 +86,24 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         if durable:
             sync_directory(path.parent)
     except OSError as error:
-        failure = from_os_error(error, path)
+        raise from_os_error(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
-    if failure:
-        raise failure
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace the file at `path` by `content`, whole."""
+    """Write a file of this content atomically, see `replacing`."""
     with replacing(path, durable=durable) as file:
         file.write(content)
 
 
 def temporary_name(path: Path) -> Path:
-    """A place for the coming content of `path`: beside it, hidden, another one at each call."""
+    """A new hidden name in the same directory, for the content that `path` will get."""
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}{_TEMPORARY}")
 
 
 def sweep(directory: Path) -> int:
-    """Remove what killed writers left in a directory; return how many. Call it only under the directory's lock."""
+    """Remove the temporary files of killed writers; return how many. The caller must hold the directory's lock."""
     swept = 0
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -114,7 +115,7 @@ def sweep(directory: Path) -> int:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
+    """Make the names in a directory durable (fsync)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -152,7 +153,7 @@ def _busy(path: Path, holder: bytes) -> str:
 
 
 def unlock(held: Lock) -> None:
-    """Give a lock back."""
+    """Release a lock."""
     os.close(held)
 
 

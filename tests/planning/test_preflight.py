@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp  # noqa: F401 - for the ordinary user, who may be unable to read this interpreter's library
 import os
 import pwd  # noqa: F401
 import shutil
+import signal
 import socket
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lorchestra import phi
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.program import place
 from lorchestra.planning import config, preflight, trusted_files
-from lorchestra.storage import private
+from lorchestra.storage import private, trust
 from tests.harness import Project
 
 ROOT = os.geteuid() == 0
@@ -86,7 +90,7 @@ def template() -> Iterator[Path]:
 
 
 @pytest.fixture
-def project(template: Path) -> Iterator[Path]:
+def arranged(template: Path) -> Iterator[Path]:
     """A copy of it below two directories that belong to the same user."""
     home = Path(tempfile.mkdtemp(prefix="home-", dir=template.parent))
     home.chmod(0o755)
@@ -359,30 +363,30 @@ needs_root = pytest.mark.skipif(not ROOT, reason="needs root, to arrange files o
 
 
 @needs_root
-def test_every_insecure_arrangement_is_refused_before_anything_is_written(project: Path, capsys: object) -> None:
-    pristine = project.parent.parent / "pristine"
-    project.rename(pristine)
+def test_every_insecure_arrangement_is_refused_before_anything_is_written(arranged: Path) -> None:
+    pristine = arranged.parent.parent / "pristine"
+    arranged.rename(pristine)
     accepted, written, skipped = [], [], 0
     for name, arrange in INSECURE.items():
-        above = project.parent
+        above = arranged.parent
         shutil.rmtree(above)
         above.mkdir(mode=0o755)
         own(above)
-        shutil.copytree(pristine, project, symlinks=True)
-        for path in (project, *project.rglob("*")):
+        shutil.copytree(pristine, arranged, symlinks=True)
+        for path in (arranged, *arranged.rglob("*")):
             os.lchown(path, ME, ME)
         (above.parent / "open").mkdir(exist_ok=True)
         (above.parent / "open").chmod(0o777)
         above.parent.chmod(0o755)
         try:
-            arrange(project)
+            arrange(arranged)
         except pytest.skip.Exception:
             skipped += 1
             continue
-        before = state(project)
-        if start(project) not in (Code.INSECURE, Code.PERMISSION):
+        before = state(arranged)
+        if start(arranged) not in (Code.INSECURE, Code.PERMISSION):
             accepted.append(name)
-        if state(project) != before:
+        if state(arranged) != before:
             written.append(name)
     total = len(INSECURE) - skipped
     print(f"{total - len(accepted)} of {total} insecure arrangements refused, {skipped} not possible here")
@@ -391,16 +395,133 @@ def test_every_insecure_arrangement_is_refused_before_anything_is_written(projec
 
 @needs_root
 @pytest.mark.parametrize("name", HARMLESS)
-def test_harmless_arrangements_are_accepted(project: Path, name: str) -> None:
-    HARMLESS[name](project)
-    assert start(project) is None
+def test_harmless_arrangements_are_accepted(arranged: Path, name: str) -> None:
+    HARMLESS[name](arranged)
+    assert start(arranged) is None
 
 
 @pytest.mark.parametrize("directory", REFUSED_SETTINGS)
-def test_a_directory_that_holds_other_things_cannot_be_the_phi_directory(project: Path, directory: str) -> None:
+def test_a_directory_that_holds_other_things_cannot_be_the_phi_directory(arranged: Path, directory: str) -> None:
     if ROOT:
-        own(project)
-    (project / "pipeline.yaml").write_text(PIPELINE + f'security: {{phi_directory: "{directory}"}}\n')
+        own(arranged)
+    (arranged / "pipeline.yaml").write_text(PIPELINE + f'security: {{phi_directory: "{directory}"}}\n')
     with pytest.raises(Failure) as caught:
-        config.load(project / "pipeline.yaml")
+        config.load(arranged / "pipeline.yaml")
     assert caught.value.code is Code.INSECURE if ROOT else Code.CONFIG
+
+
+def test_a_file_swapped_while_it_is_read_never_wins(tmp_path: Path) -> None:
+    """Another user swaps pipeline.yaml, and the directory above it, for files of their own as fast as possible."""
+    seconds = float(os.environ.get("LORCHESTRA_RACE_SECONDS", "1"))
+    place = tmp_path / "project"
+    place.mkdir()
+    (place / "good").write_text("good")
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil" / "pipeline.yaml").write_text("evil")
+    os.link(place / "good", place / "pipeline.yaml")
+    swapper = os.fork()
+    if swapper == 0:
+        while True:
+            for step in range(6):
+                with contextlib.suppress(OSError):
+                    _swap(place, tmp_path / "evil", step)
+    evil = attempts = 0
+    try:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            attempts += 1
+            with contextlib.suppress(Failure):
+                evil += trust.read(place / "pipeline.yaml", 100) != b"good"
+    finally:
+        os.kill(swapper, signal.SIGKILL)
+        os.waitpid(swapper, 0)
+    print(f"{evil} of {attempts:,} reads got the other content")
+    assert evil == 0
+    assert attempts > 10
+
+
+def _swap(place: Path, evil: Path, step: int) -> None:
+    file, other = place / "pipeline.yaml", place / "other"
+    if step == 0:
+        other.symlink_to(evil / "pipeline.yaml")
+    elif step == 2:
+        place.rename(place.with_name("away"))
+        place.symlink_to(evil)
+        return
+    elif step == 3:
+        place.unlink()
+        place.with_name("away").rename(place)
+        return
+    elif step == 4 and ROOT:
+        other.write_text("evil")
+        os.chown(other, EVE, EVE)
+    else:
+        os.link(place / "good", other)
+    other.replace(file)
+
+
+def test_a_hundred_thousand_files_are_checked_in_a_second_of_cpu(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / str(number)).mkdir(mode=0o700)
+        for name in range(200):
+            os.close(os.open(tmp_path / str(number) / str(name), os.O_CREAT, 0o600))
+    began = time.process_time()
+    assert list(phi.examine_content(tmp_path)) == []
+    seconds = (time.process_time() - began) * 5
+    print(f"{seconds:.2f} s of CPU per 100,000 files")
+    assert seconds < 1
+
+
+@pytest.mark.parametrize("name", ["dodo.py", "pyproject.toml", "doit.cfg"])
+def test_doit_refuses_files_that_others_can_change_before_it_imports_them(tmp_path: Path, name: str) -> None:
+    project = Project(tmp_path / "project")
+    (project.root / "dodo.py").write_text("open('imported', 'w')\n" + (project.root / "dodo.py").read_text())
+    (project.root / name).touch()
+    (project.root / name).chmod(0o666)
+    ended = project.run("doit", "list", status=3)
+    assert f"{name} can be changed by others. Run: chmod go-w" in ended.stderr
+    assert not (project.root / "imported").exists()
+
+
+def test_fix_repairs_what_is_safe_and_prints_every_command(built: Project) -> None:
+    (built.root / "phi-data").chmod(0o755)
+    (built.raw / "gmail-messages-a-20251110.jsonl").chmod(0o644)
+    (built.store / "objects").chmod(0o750)
+    refused = built.run("lorchestra", "validate", status=5).stdout
+    assert refused.count("chmod 700") == 1
+    fixed = built.run("lorchestra", "validate", "--fix").stdout
+    assert [line.removeprefix("ran ") for line in fixed.splitlines() if line.startswith("ran ")] == [
+        f"chmod 700 {built.root}/phi-data",
+        f"chmod -R go= {built.raw}",
+        f"chmod -R go= {built.store}",
+    ]
+    assert "ran " not in built.run("lorchestra", "validate", "--fix").stdout
+    assert (built.raw / "gmail-messages-a-20251110.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_repaired_for_a_configuration_that_others_can_change(built: Project) -> None:
+    (built.root / "phi-data").chmod(0o755)
+    (built.root / "transforms").chmod(0o777)
+    ended = built.run("lorchestra", "validate", "--fix", status=5).stdout
+    assert "ran " not in ended
+    assert ended.count("can be changed by others") == 1
+    assert (built.root / "phi-data").stat().st_mode & 0o777 == 0o755
+
+
+def test_each_fault_is_printed_once(built: Project) -> None:
+    (built.root / "transforms").chmod(0o755)
+    built.root.parent.chmod(0o777)
+    try:
+        for command in (["lorchestra", "validate"], ["lorchestra", "run"], ["doit"]):
+            ended = built.run(*command, status=None)
+            assert ended.returncode in (3, 5)
+            assert (ended.stdout + ended.stderr).count(f"{built.root.parent} can be changed") == 1
+    finally:
+        built.root.parent.chmod(0o700)
+
+
+def test_a_forged_task_store_skips_nothing(built: Project) -> None:
+    forged = built.root / "logs" / "tasks.json"
+    shutil.copy(built.root / "phi-data/.work/tasks.json", forged)
+    (built.canonical / "email-20251110.jsonl").unlink()
+    assert "canonize:email-20251110" in built.ran("doit", "canonize")

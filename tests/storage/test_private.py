@@ -117,7 +117,7 @@ def test_what_the_system_refuses_is_a_failure_without_the_original(tmp_path: Pat
     with pytest.raises(Failure) as caught:
         private.write(tmp_path / "nowhere" / "x", b"")
     assert caught.value.code is Code.MISSING
-    assert caught.value.__context__ is None
+    assert caught.value.__suppress_context__
     (tmp_path / "directory").mkdir()
     with pytest.raises(Failure) as caught:
         private.write(tmp_path / "directory", b"")
