@@ -1,9 +1,9 @@
-"""Failures: their codes, exit statuses, retries, and the advice that the user gets.
+"""Failures: their codes, exit statuses, retries, and the advice to the user.
 
     Failure                 one code of the closed enum, and where it happened; never content of a record
-    └── ConfigFailure       several findings in one document, each with line and column
+    └── ConfigFailure       all errors in one document, each with line and column
 
-`HANDLING` maps each code to what follows from it. An exit status has the same meaning in every program of this package.
+`HANDLING` maps each code to its consequences. An exit status has the same meaning in every program of this package.
 `Outcome` is a failure as data, for every place where it crosses a boundary: between attempts, stages and programs.
 """
 
@@ -33,7 +33,7 @@ class Exit(IntEnum):
 
 
 class Code(StrEnum):
-    """The closed enum of failures. A code names the kind of fault, never its content."""
+    """The closed enum of failures. A code names the kind of failure and contains no data."""
 
     UNEXPECTED = "unexpected"
     USAGE = "usage"
@@ -63,7 +63,7 @@ class Code(StrEnum):
 
 
 class Handling(NamedTuple):
-    """What follows from a code."""
+    """The consequences of a code: exit status, whether to retry, and what the user can do."""
 
     exit: Exit
     retry: bool
@@ -135,8 +135,8 @@ class Failure(Exception):
     """An expected failure.
 
     `message` is a sentence written by the program; it may name paths, counts, line numbers, schema paths and rule
-    names, never a value, a key or text from a record. `advice` replaces the table's sentence where a better one
-    is known.
+    names, never a value, a key or text from a record. `advice` replaces the sentence of the table if a better one is
+    known.
     """
 
     def __init__(self, code: Code, message: str, *, advice: str | None = None) -> None:
@@ -176,7 +176,7 @@ class Outcome(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One fault in a document that a user wrote. Line and column count from 1."""
+    """One error in a document that a user wrote. Line and column count from 1."""
 
     line: int
     column: int
@@ -187,7 +187,7 @@ _MOST_FINDINGS = 100
 
 
 class ConfigFailure(Failure):
-    """Every fault found in one document."""
+    """All errors found in one document."""
 
     def __init__(self, document: str, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(set(findings)))
@@ -199,12 +199,12 @@ class ConfigFailure(Failure):
 
 
 def from_os_error(error: OSError, path: object | None = None) -> Failure:
-    """The failure that an operating system error stands for; the path is the one known to the caller, or its own.
+    """Translate an error of the operating system. `path` replaces the path that the error itself names.
 
     Raise the result `from None`. The original stays reachable as `__context__`, which no catcher and no logger reads.
     """
     code = _OS_CODES.get(error.errno or 0, Code.UNEXPECTED)
-    # Python may put text of its own into `strerror`; the system's own words for the number hold no data.
+    # `strerror` may contain text from Python; the system's message for the number contains no data.
     reason = f"{os.strerror(error.errno).lower()} ({_symbol(error.errno)})" if error.errno else type(error).__name__
     if error.errno == errno.EBADF:
         advice = "A standard stream is closed: redirect it to a file or to /dev/null."
@@ -218,7 +218,7 @@ def from_os_error(error: OSError, path: object | None = None) -> Failure:
 
 
 def visible(text: str) -> str:
-    """A file's name as messages hold it: what would steer a terminal, or begin a line of its own, as escapes."""
+    """A file name for messages: control characters, which could steer a terminal or start a new line, are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

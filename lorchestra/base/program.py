@@ -1,4 +1,4 @@
-"""The frame of every program: privacy first, signals, one catcher, one exit status."""
+"""How every program starts and ends: private files, signals, one place that catches failures, one exit status."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PACKAGE = f"{Path(__file__).parents[1]}/"
 
 
 def begin() -> None:
-    """Make the process private; SIGTERM, and the loss of the terminal, become the same as Ctrl-C.
+    """Make the process private; SIGTERM and the loss of the terminal have the same effect as Ctrl-C.
 
-    Files are created without rights for others, and no core file can hold a record. A standard stream that the caller
-    closed is replaced, because the next file to be opened would take its number. Reading such an input, or writing
-    such an output, fails as it does for `cat`; only messages are lost silently.
+    New files are accessible to their owner only, and core dumps, which could contain records, are disabled. A standard
+    stream that the caller closed is replaced, because the next file to be opened would get its descriptor. Reading such
+    an input, or writing such an output, fails as it does for `cat`; only messages are lost silently.
     """
     for name, mode, access in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR)):
         if getattr(sys, name) is None:
@@ -29,15 +29,15 @@ def begin() -> None:
     os.umask(0o077)
     limits.forbid_core_files()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, _interrupt)
 
 
 def run(name: str, body: Callable[[], int]) -> int:
     """Run a program's body; return its exit status.
 
-    A `Failure` is told in two lines on stderr. Anything else that escapes is a fault of the program: its type and
-    place are told, its text is not, for it may hold a record's content.
+    A `Failure` is reported in two lines on stderr. Any other exception is a bug: its type and location are reported,
+    its text is not, because it may contain parts of a record.
     """
     begin()
     status = _guarded(name, body)
@@ -47,16 +47,16 @@ def run(name: str, body: Callable[[], int]) -> int:
         return status
     except OSError as error:
         _abandon(sys.stdout)
-        if not isinstance(error, BrokenPipeError):  # else its reader has seen enough
+        if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is no failure
             failure = from_os_error(error, "standard output")
-    return status or (_told(name, failure) if failure else status)
+    return status or (_report(name, failure) if failure else status)
 
 
 def _guarded(name: str, body: Callable[[], int]) -> int:
     failure: Failure
     try:
         return body()
-    except SystemExit as ended:  # argparse, after its help or a wrong argument
+    except SystemExit as ended:  # by argparse, after --help or a usage error
         return ended.code if isinstance(ended.code, int) else Exit.OK
     except BrokenPipeError:
         return Exit.OK
@@ -68,16 +68,16 @@ def _guarded(name: str, body: Callable[[], int]) -> int:
         failure = from_os_error(error)
     except Exception as error:
         failure = Failure(Code.UNEXPECTED, f"unexpected {type(error).__name__} at {place(error)}")
-    return _told(name, failure)
+    return _report(name, failure)
 
 
-def _told(name: str, failure: Failure) -> int:
+def _report(name: str, failure: Failure) -> int:
     tell(name, failure.message, failure.advice)
     return failure.exit
 
 
 def tell(name: str, what: str, advice: str) -> None:
-    """What happened and what to do, on stderr. Characters that would steer a terminal are shown as escapes."""
+    """Write what happened and what to do to stderr. Control characters, which could steer a terminal, are escaped."""
     text = f"{name}: {what}\n" + (f"  {advice}\n" if advice else "")
     try:
         sys.stderr.write("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text))
@@ -87,13 +87,13 @@ def tell(name: str, what: str, advice: str) -> None:
 
 
 def _abandon(stream: TextIO) -> None:
-    """What a stream still holds cannot be written. Python would try again at exit, complain and change the status."""
+    """Discard what a stream still buffers: Python would try to write it at exit, and change the exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def place(error: BaseException) -> str:
-    """`file:line` of the innermost frame inside this package, else of the innermost frame."""
-    frame, ours, any_ = error.__traceback__, "", "an unknown place"
+    """`file:line` of the innermost frame inside this package, otherwise of the innermost frame."""
+    frame, ours, any_ = error.__traceback__, "", "an unknown location"
     while frame is not None:
         file = frame.tb_frame.f_code.co_filename
         any_ = f"{'/'.join(Path(file).parts[-3:])}:{frame.tb_lineno}"

@@ -13,7 +13,7 @@ from lorchestra.base.errors import HANDLING, Code, ConfigFailure, Exit, Failure,
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts.md"
 
 
-def test_every_code_has_an_outcome_and_advice() -> None:
+def test_every_code_has_consequences_and_advice() -> None:
     assert set(HANDLING) == set(Code)
     assert all(outcome.advice.endswith(".") for outcome in HANDLING.values())
 
@@ -30,7 +30,7 @@ def test_the_contract_prints_the_same_statuses() -> None:
 @pytest.mark.parametrize(
     "code", [Code.CONFIG, Code.USAGE, Code.NOT_JSONL, Code.PERMISSION, Code.INSECURE, Code.NO_SPACE]
 )
-def test_what_only_a_person_can_mend_is_never_tried_again(code: Code) -> None:
+def test_failures_that_need_a_person_are_never_retried(code: Code) -> None:
     assert not Failure(code, "").retry
 
 
@@ -46,7 +46,7 @@ def test_what_only_a_person_can_mend_is_never_tried_again(code: Code) -> None:
         (errno.EIO, Code.UNEXPECTED, "/x: input/output error (EIO)"),
     ],
 )
-def test_the_systems_refusals_have_codes(number: int, code: Code, words: str) -> None:
+def test_errors_of_the_operating_system_have_codes(number: int, code: Code, words: str) -> None:
     error = OSError(number, "canary", "/x")
     assert (from_os_error(error).code, from_os_error(error).message) == (code, words)
     assert from_os_error(error, "/y").message.startswith("/y: ")
@@ -63,7 +63,7 @@ def test_a_too_long_path_is_the_users_mistake(tmp_path: Path) -> None:
     assert from_os_error(caught.value, "p").code is Code.MISSING
 
 
-def test_findings_are_told_once_each_and_in_the_order_of_their_places() -> None:
+def test_findings_are_reported_once_in_document_order() -> None:
     failure = ConfigFailure("p.yaml", [Finding(2, 1, "b"), Finding(1, 9, "a"), Finding(2, 1, "b")])
     assert failure.message == "p.yaml:1:9: a\np.yaml:2:1: b"
     assert failure.findings == (Finding(1, 9, "a"), Finding(2, 1, "b"))

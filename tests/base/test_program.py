@@ -48,7 +48,7 @@ def test_a_body_ends_with_its_status() -> None:
     assert ran("print('out'); return 7") == (7, "out\n", "")
 
 
-def test_a_failure_is_told_in_two_lines() -> None:
+def test_a_failure_is_reported_in_two_lines() -> None:
     assert ran("raise Failure(Code.BUSY, 'locked', advice='Wait.')") == (8, "", "prog: locked\n  Wait.\n")
     assert ran("raise Failure(Code.BUSY, 'locked', advice='')") == (8, "", "prog: locked\n")
 
@@ -87,11 +87,11 @@ def test_the_place_of_an_unexpected_exception_is_told() -> None:
     assert "unexpected TypeError at lorchestra/records/jsonl.py:" in err
 
 
-def test_without_a_frame_of_ours_the_innermost_is_told() -> None:
+def test_without_a_frame_of_ours_the_innermost_is_reported() -> None:
     def deep() -> None:
         raise ValueError
 
-    assert program.place(ValueError()) == "an unknown place"
+    assert program.place(ValueError()) == "an unknown location"
     with pytest.raises(ValueError) as caught:
         deep()
     line = deep.__code__.co_firstlineno + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from lorchestra.components.sampler.draw import NOTICE, Draw, iso
+from lorchestra.components.sampler.generator import NOTICE, Generator, iso
 
 Record = dict[str, Any]
 _FORMATTED = "OData.Community.Display.V1.FormattedValue"
@@ -19,23 +19,23 @@ _SESSION_STATES = ((100000000, "Scheduled"), (100000001, "Completed"), (10000000
 _MODES = ((1, "In person"), (2, "Vidéo"), (3, "Telephone"))
 
 
-def contact(draw: Draw, index: int) -> Record:
+def contact(generator: Generator, index: int) -> Record:
     """A row of `contact`. Fields that nobody filled in are null, as the API gives them."""
-    person, place, created = draw.person(), draw.place(), draw.moment()
-    gender = draw.below(3)
+    person, place, created = generator.person(), generator.place(), generator.moment()
+    gender = generator.below(3)
     row: Record = {
         "@odata.etag": f'W/"{1_000_000 + index}"',
-        "contactid": draw.guid("contact", index),
+        "contactid": generator.guid("contact", index),
         "fullname": person.name,
         "firstname": person.given,
         "lastname": person.family,
         "middlename": None,
-        "salutation": draw.choice("Dr.", "Ms.", "Herr", "") or None,
+        "salutation": generator.choice("Dr.", "Ms.", "Herr", "") or None,
         "emailaddress1": person.address,
-        "emailaddress2": draw.person().address if draw.chance() < 0.2 else None,
-        "telephone1": draw.phone() if draw.chance() < 0.5 else None,
-        "mobilephone": draw.phone() if draw.chance() < 0.8 else None,
-        "birthdate": f"{1940 + draw.below(70)}-{1 + draw.below(12):02}-{1 + draw.below(28):02}",
+        "emailaddress2": generator.person().address if generator.chance() < 0.2 else None,
+        "telephone1": generator.phone() if generator.chance() < 0.5 else None,
+        "mobilephone": generator.phone() if generator.chance() < 0.8 else None,
+        "birthdate": f"{1940 + generator.below(70)}-{1 + generator.below(12):02}-{1 + generator.below(28):02}",
         "address1_line1": place.street,
         "address1_line2": None,
         "address1_city": place.city,
@@ -43,42 +43,46 @@ def contact(draw: Draw, index: int) -> Record:
         "address1_postalcode": place.postcode,
         "address1_country": place.country,
         "jobtitle": None,
-        "donotemail": draw.chance() < 0.1,
+        "donotemail": generator.chance() < 0.1,
         "donotphone": False,
-        "description": f"{NOTICE} {' '.join(draw.sentences(0, 3))}",
+        "description": f"{NOTICE} {' '.join(generator.sentences(0, 3))}",
     }
     _option(row, "gendercode", gender or None, (None, "Male", "Female")[gender])
-    _option(row, "preferredcontactmethodcode", *((1, "Any"), (2, "Email"), (3, "Phone"))[draw.below(3)])
-    _option(row, "statecode", *((0, "Active"), (0, "Active"), (1, "Inactive"))[draw.below(3)])
+    _option(row, "preferredcontactmethodcode", *((1, "Any"), (2, "Email"), (3, "Phone"))[generator.below(3)])
+    _option(row, "statecode", *((0, "Active"), (0, "Active"), (1, "Inactive"))[generator.below(3)])
     _lookup(
-        row, "_parentcustomerid_value", "account", draw.guid("account", draw.below(5)), "Example Clinic (synthetic)"
+        row,
+        "_parentcustomerid_value",
+        "account",
+        generator.guid("account", generator.below(5)),
+        "Example Clinic (synthetic)",
     )
-    _lookup(row, "_ownerid_value", "systemuser", draw.guid("user", draw.below(5)), draw.person().name)
+    _lookup(row, "_ownerid_value", "systemuser", generator.guid("user", generator.below(5)), generator.person().name)
     return _moments(row, created)
 
 
-def session(draw: Draw, index: int) -> Record:
+def session(generator: Generator, index: int) -> Record:
     """A row of the custom table of clinical sessions."""
-    start, client, clinician = draw.moment(), draw.person(), draw.person()
-    minutes = 30 + 5 * draw.below(13)
+    start, client, clinician = generator.moment(), generator.person(), generator.person()
+    minutes = 30 + 5 * generator.below(13)
     row: Record = {
         "@odata.etag": f'W/"{2_000_000 + index}"',
-        "new_sessionid": draw.guid("session", index),
+        "new_sessionid": generator.guid("session", index),
         "new_name": f"Synthetic session {index + 1}",
         "new_start": iso(start),
         f"new_start@{_FORMATTED}": f"{start:%d/%m/%Y %H:%M}",
-        "new_end": iso(start + timedelta(minutes=minutes)) if draw.chance() < 0.9 else None,
+        "new_end": iso(start + timedelta(minutes=minutes)) if generator.chance() < 0.9 else None,
         "new_durationminutes": minutes,
         f"new_durationminutes@{_FORMATTED}": str(minutes),
-        "new_location": draw.choice("Room 1", "Raum für Gespräche", "見本室", "") or None,
-        "new_fee": 120.5 if draw.chance() < 0.5 else None,
-        "new_notes": "\n".join(draw.sentences(2, 9)),
+        "new_location": generator.choice("Room 1", "Raum für Gespräche", "見本室", "") or None,
+        "new_fee": 120.5 if generator.chance() < 0.5 else None,
+        "new_notes": "\n".join(generator.sentences(2, 9)),
     }
-    _option(row, "new_sessiontype", *_SESSION_TYPES[draw.below(3)])
-    _option(row, "new_sessionstatus", *_SESSION_STATES[draw.below(3)])
-    _option(row, "new_mode", *_MODES[draw.below(3)])
-    _lookup(row, "_new_client_value", "contact", draw.guid("contact", index), client.name)
-    _lookup(row, "_new_clinician_value", "systemuser", draw.guid("user", draw.below(5)), clinician.name)
+    _option(row, "new_sessiontype", *_SESSION_TYPES[generator.below(3)])
+    _option(row, "new_sessionstatus", *_SESSION_STATES[generator.below(3)])
+    _option(row, "new_mode", *_MODES[generator.below(3)])
+    _lookup(row, "_new_client_value", "contact", generator.guid("contact", index), client.name)
+    _lookup(row, "_new_clinician_value", "systemuser", generator.guid("user", generator.below(5)), clinician.name)
     _option(row, "statecode", 0, "Active")
     return _moments(row, start)
 

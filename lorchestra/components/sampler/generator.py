@@ -1,10 +1,10 @@
-"""What every record is made of: invented people, addresses under example.org, sentences, moments, ids.
+"""The parts of every record: invented people, addresses under example.org, sentences, times, ids.
 
-Nothing here belongs to anybody. The domains are those that RFC 2606 reserves for examples, the telephone numbers those
-that are kept free for fiction.
+No person or address is real. The domains are those that RFC 2606 reserves for examples, the telephone numbers those
+reserved for fiction.
 """
 
-# ruff: noqa: RUF001 - letters of other scripts are what this is about
+# ruff: noqa: RUF001 - texts in other scripts are intended
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ class Place(NamedTuple):
     country: str
 
 
-class Draw:
+class Generator:
     """One day's stream of invented values: the same seed, source and day always give the same stream."""
 
     def __init__(self, seed: int, source: str, date: str, canary: str = "") -> None:
-        self.random = Random(f"{seed}/{source}/{date}")  # noqa: S311 - it has to be repeatable, not secret
+        self.random = Random(f"{seed}/{source}/{date}")  # noqa: S311 - repeatable, not secret
         self.chance = self.random.random
         self._scope = f"{seed}/{source}/{date}/".encode()
         self._midnight = datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Records on purpose unfit: malformed ones, and ones that carry a token to search for afterwards."""
+"""Malformed records, and records with a token that tests search for afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 Record = dict[str, Any]
 
-# What has a grammar of its own, where a token would make the record invalid. Message bodies (`data`) are encoded and
+# Fields with a grammar, where a token would make the record invalid. Message bodies (`data`) are encoded and
 # hold the token inside; so do header values that name people.
 _STRUCTURED = re.compile(
     r"mimeType|data|internalDate|historyId|contentType|importance|flagStatus|@odata\.type|\w+DateTime|createTime"
