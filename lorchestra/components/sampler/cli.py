@@ -111,12 +111,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="name of the source (default: $LORCHESTRA_SOURCE, otherwise KIND-sample)",
     )
-    parser.add_argument("--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (default: %(default)s)")
-    parser.add_argument("--days", type=_whole(1, 100_000), default=1, metavar="N", help="number of days (default: %(default)s)")
+    parser.add_argument(
+        "--start", type=_date, default="20251110", metavar="YYYYMMDD", help="first day (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--days", type=_whole(1, 100_000), default=1, metavar="N", help="number of days (default: %(default)s)"
+    )
     parser.add_argument(
         "--records", type=_whole(0, 10**9), default=30, metavar="N", help="records per file (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=_whole(0, 2**63), default=0, metavar="N", help="another seed gives other data (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=_whole(0, 2**63),
+        default=0,
+        metavar="N",
+        help="another seed gives other data (default: %(default)s)",
+    )
     parser.add_argument(
         "--malformed",
         type=_fraction,
