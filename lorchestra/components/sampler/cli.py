@@ -139,8 +139,8 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("LORCHESTRA_CANARY"),
         type=_canary,
         metavar="TOKEN",
-        help="insert TOKEN (4 to 64 letters, digits, _ and -) into every text that stays valid and every key that is data;"
-        " in malformed records into every text ($LORCHESTRA_CANARY, which `ps` does not show)",
+        help="insert TOKEN (4 to 64 letters, digits, _ and -) into every text that stays valid, and every key that is"
+        " data; in malformed records into every text ($LORCHESTRA_CANARY, which `ps` does not show)",
     )
     return parser
 
