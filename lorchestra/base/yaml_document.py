@@ -1,8 +1,8 @@
-"""YAML as people expect it: what is written is what is meant, and every value knows its place.
+"""A strict YAML loader that reports the line and column of every value.
 
-Refused, because each has hung, misled or crashed a reader: anchors and aliases, merge keys, tags, duplicate keys, keys
-that are not text, nesting beyond 64 levels, several documents. Numbers that look octal too: YAML reads `0700` as 448;
-and those that are not finite.
+It refuses what has hung, misled or crashed YAML readers: anchors and aliases, merge keys, tags, duplicate keys, keys
+that are not text, nesting beyond 64 levels, several documents, numbers in other bases (YAML reads `0700` as 448), and
+numbers that are not finite.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ LARGEST = 4 * 1024 * 1024
 
 
 class Place(NamedTuple):
-    """Where a value begins; both count from 1."""
+    """Where a value begins; line and column count from 1."""
 
     line: int
     column: int
 
 
 class Document(NamedTuple):
-    """A value of dicts with text keys, lists and scalars, and the place of each key and item by its path."""
+    """Nested dicts (with text keys), lists and scalars, and the place of each key and item by its path."""
 
     value: Any
     places: Mapping[Path, Place]
 
     def place(self, path: Path) -> Place:
-        """The place of a path, or of its nearest ancestor that is written down."""
+        """The place of a path, or of its nearest ancestor that has one."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, Place(1, 1))
@@ -77,10 +77,10 @@ _CORE_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "f
 
 
 class _Builder:
-    """Builds the value straight from the parser's events, so that nothing is ever expanded."""
+    """Builds the value directly from the parser's events, so that nothing is expanded."""
 
     def __init__(self, text: str, places: dict[Path, Place]) -> None:
-        # Events are pulled one by one, so that libyaml's own recursion, which can overflow the stack, is never used.
+        # Events are read one by one: libyaml's own composer recurses and can overflow the stack.
         self._loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         self._places = places
 
@@ -130,7 +130,7 @@ class _Builder:
             if key == "<<":
                 raise _Refused(mark, "merge keys are not allowed: write the values out")
             if key in entries:
-                raise _Refused(mark, "this key stands here twice")
+                raise _Refused(mark, "duplicate key")
             inner = (*path, key)
             self._places[inner] = Place(mark.line + 1, mark.column + 1)
             entries[key] = self._value(inner, depth + 1)
@@ -143,13 +143,13 @@ class _Builder:
         if _AMBIGUOUS.fullmatch(event.value):
             raise _Refused(event.start_mark, "YAML reads this number in another base: put it in quotes")
         tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
-        if tag not in _CORE_TAGS:  # dates and the like stay the text that they are
+        if tag not in _CORE_TAGS:  # dates and similar stay text
             return event.value
         value: Any = math.nan
         with contextlib.suppress(ValueError):  # a lone 0x, or more digits than Python reads
             value = self._loader.construct_object(yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark))
         if isinstance(value, float) and not math.isfinite(value):
-            raise _Refused(event.start_mark, "not a number that can be reckoned with: if it is text, put it in quotes")
+            raise _Refused(event.start_mark, "not a finite number: if it is text, put it in quotes")
         return value
 
     def _note(self, path: Path) -> None:
@@ -158,5 +158,5 @@ class _Builder:
 
 
 def _kind(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's problem text without what it quotes."""
+    """PyYAML's description of a problem without the parts that quote the file."""
     return re.sub(r"'[^']*'|\"[^\"]*\"|%[^ ]*", "…", error.problem or "cannot be read").removesuffix(".")

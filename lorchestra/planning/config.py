@@ -1,8 +1,7 @@
-"""pipeline.yaml as frozen values.
+"""pipeline.yaml as frozen dataclasses, one per section.
 
-The document is read by a strict loader, `${NAME}` and `${NAME:-default}` are filled in from the environment (`$${` is
-a plain `${`), the schema beside this file (data, not code) judges it, and every fault is reported at once with line
-and column, none with a value. Paths are relative to the file.
+pipeline.schema.json is the single source of what is valid, for editors too; every error is reported at once with line
+and column, none with a value. The schema also says which texts are paths (relative to the file) and commands.
 """
 
 from __future__ import annotations
@@ -10,29 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lorchestra.base import yaml_document, yaml_schema
+from lorchestra.base import yaml_document, yaml_references, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
 from lorchestra.planning import inboxes, phi_directory
 from lorchestra.platform import limits
-from lorchestra.records import bundled, names
 from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
 STAGES: tuple[Stage, ...] = ("extract", "canonize", "index")
 _SCHEMA = Path(__file__).with_name("pipeline.schema.json")
-_REFERENCE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*))?\})?")
-_PATHS = frozenset({"repo_path", "venv_path", "inbox", "cwd", "state"})
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a failed attempt is repeated. `max_attempts` counts attempts; waits grow by the multiplier."""
+    """When a failed attempt is repeated. `max_attempts` includes the first; waits grow by the multiplier."""
 
     enabled: bool = False
     max_attempts: int = 3
@@ -42,9 +37,9 @@ class Retry:
 
 @dataclass(frozen=True)
 class Source:
-    """Where raw records come from: `{source}-{entity}-{account}`, and the settings of its type, paths absolute.
+    """Where raw records come from. The name is `{source}-{entity}-{account}`; `settings` are those of the type.
 
-    A `command` is a sequence of words.
+    Paths are absolute; a `command` is a tuple of words.
     """
 
     name: str
@@ -65,7 +60,7 @@ class Extract:
 
 @dataclass(frozen=True)
 class Route:
-    """Raw files whose name matches the pattern go through the transform."""
+    """Raw files whose name matches the pattern are converted by the transform."""
 
     source_pattern: str
     transform: str
@@ -101,7 +96,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Config:
-    """A valid pipeline.yaml. `sha256` is that of the document with the environment filled in."""
+    """A valid pipeline.yaml. `sha256` is the digest of the document with the environment filled in."""
 
     path: Path
     name: str
@@ -117,12 +112,12 @@ class Config:
 
     @property
     def work_directory(self) -> Path:
-        """Private, and on the file system of the PHI directory: staging, child logs, the lock."""
+        """Private, and on the file system of the PHI directory: staging, logs of programs, the task store, the lock."""
         return self.phi_directory / ".work"
 
     @property
     def phi_directories(self) -> tuple[Path, ...]:
-        """Every directory that holds PHI, outermost first."""
+        """Every directory that contains PHI, outermost first."""
         stages = (self.extract.output_dir, self.canonize.output_dir, self.index.output_dir)
         return (self.phi_directory, *stages, self.work_directory)
 
@@ -133,14 +128,14 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     Raises ConfigFailure with every finding, Failure(MISSING | INSECURE | PERMISSION).
     """
     _require_utf8(path.absolute())
-    schema = _SCHEMA.read_bytes()
+    content = _SCHEMA.read_bytes()
+    schema = json.loads(content)
     document = yaml_document.load(_content(path), visible(str(path)))
-    filled, findings = _fill(document, environment)
-    findings += yaml_schema.check(filled, json.loads(schema))
-    findings += _source_faults(filled)
+    filled, findings = yaml_references.fill(document, environment)
+    findings += yaml_schema.check(filled, schema)
     if not findings:
-        digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + schema).hexdigest()
-        config = _build(path.absolute(), filled.value, digest)
+        digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + content).hexdigest()
+        config = _build(path.absolute(), filled.value, schema, digest)
         findings += (*_phi_directory(config, filled), *_overlaps(config, filled), *_inboxes(config, filled))
         if not findings:
             return config
@@ -165,84 +160,13 @@ def _content(path: Path) -> bytes:
         raise
 
 
-def _fill(
-    document: yaml_document.Document, environment: Mapping[str, str]
-) -> tuple[yaml_document.Document, list[Finding]]:
-    """Replace `${NAME}` in every text. A value that is nothing but one reference may be a number or a truth value."""
-    findings: list[Finding] = []
-
-    def walk(value: Any, path: yaml_document.Path) -> Any:
-        if isinstance(value, dict):
-            return {key: walk(inner, (*path, key)) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [walk(inner, (*path, at)) for at, inner in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        filled, wrong = _filled(value, environment)
-        findings.extend(Finding(*document.place(path), message) for message in wrong)
-        return filled
-
-    return yaml_document.Document(walk(document.value, ()), document.places), findings
-
-
-def _filled(text: str, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
-    """A text with its references replaced, and what is wrong with them."""
-    wrong: list[str] = []
-
-    def one(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        if match.group() == "$${":
-            return "${"
-        if name is None:
-            wrong.append(_NO_REFERENCE)
-            return ""
-        if name not in environment and default is None:
-            wrong.append(f"the environment variable {yaml_schema.shown(name)} is not set")
-        return environment.get(name) or default or ""
-
-    replaced = _REFERENCE.sub(one, text)
-    whole = _REFERENCE.fullmatch(text)
-    return _scalar(replaced) if whole and whole.group(1) else replaced, wrong
-
-
-_NO_REFERENCE = "`${` begins ${NAME} or ${NAME:-default}; write $${ where it is meant as text"
-
-
-def _scalar(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    # Eight digits are a date, which stays text.
-    if re.fullmatch(r"0|[1-9][0-9]{0,6}", text):
-        return int(text)
-    return float(text) if re.fullmatch(r"(?:0|[1-9][0-9]{0,6})\.[0-9]{1,9}", text) else text
-
-
-def _source_faults(document: yaml_document.Document) -> Iterator[Finding]:
-    """What a schema cannot say."""
-    stages = document.value.get("stages") if isinstance(document.value, dict) else None
-    extract = stages.get("extract") if isinstance(stages, dict) else None
-    sources = extract.get("sources") if isinstance(extract, dict) else None
-    for name, source in sources.items() if isinstance(sources, dict) else ():
-        if not isinstance(source, dict):
-            continue
-        path = ("stages", "extract", "sources", name)
-        if re.fullmatch("[0-9]{8}", str(start := source.get("start"))) and not names.is_date(str(start)):
-            yield Finding(*document.place((*path, "start")), "`start` is not a day of the calendar")
-        if source.get("type") == "meltano" and sum(k in source for k in ("job", "sources", "extractor")) > 1:
-            yield Finding(*document.place(path), "`job`, `sources` and `extractor` exclude each other")
-        streams = source.get("streams")
-        kept = [raw for raw in streams.values() if raw is not None] if isinstance(streams, dict) else []
-        if len(set(map(str, kept))) < len(kept):
-            yield Finding(*document.place((*path, "streams")), "`streams` maps two streams to one raw name")
-
-
 def _phi_directory(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
     if why := phi_directory.refusal(config.phi_directory, config.path.parent):
         yield Finding(*document.place(("security", "phi_directory")), f"`phi_directory` {why}")
 
 
 def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
-    """Each stage reads whole directories, and staging renames into them: none may hold another, or lie elsewhere."""
+    """Stages read whole directories and staging renames into them: none may contain another or be elsewhere."""
     places = {
         ("stages", "extract", "output_dir"): config.extract.output_dir,
         ("stages", "canonize", "output_dir"): config.canonize.output_dir,
@@ -252,13 +176,13 @@ def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Find
     for path, directory in places.items():
         where, name = document.place(path), ".".join(path[1:])
         if directory == config.phi_directory or not directory.is_relative_to(config.phi_directory):
-            yield Finding(*where, f"`{name}` must lie below security.phi_directory")
+            yield Finding(*where, f"`{name}` must be below security.phi_directory")
             continue
         for other, whose in taken.items():
             if directory.is_relative_to(other) or other.is_relative_to(directory):
-                yield Finding(*where, f"`{name}` and {whose} must be apart from each other")
+                yield Finding(*where, f"`{name}` and {whose} must not contain each other")
         if config.log_directory.is_relative_to(directory):
-            yield Finding(*where, f"`{name}` must not hold logging.directory")
+            yield Finding(*where, f"`{name}` must not contain logging.directory")
         taken[directory] = f"`{name}`"
 
 
@@ -281,69 +205,63 @@ def _inboxes(config: Config, document: yaml_document.Document) -> Iterator[Findi
             seen[source.name] = inbox
 
 
-def _build(path: Path, value: Mapping[str, Any], digest: str) -> Config:
+def _build(path: Path, document: Mapping[str, Any], schema: Mapping[str, Any], digest: str) -> Config:
     base = path.parent
+    converters = {
+        "#/$defs/path": lambda text: _path(base, text),
+        "#/$defs/command": lambda words: _command(base, words),
+    }
+    value = yaml_schema.convert(document, dict(schema), converters)
     stages, logging = value["stages"], value.get("logging", {})
     security, behavior = value.get("security", {}), value.get("behavior", {})
     jobs = behavior.get("jobs", "auto")
     return Config(
         path=path,
         name=value["pipeline"]["name"],
-        extract=_extract(base, stages["extract"]),
-        canonize=_canonize(base, stages["canonize"]),
-        index=_index(base, stages["index"]),
-        log_directory=_path(base, logging.get("directory", "logs")),
+        extract=_extract(base, stages["extract"], document["stages"]["extract"]["sources"]),
+        canonize=_canonize(stages["canonize"]),
+        index=Index(**stages["index"] | {"retry": Retry(**stages["index"].get("retry", {}))}),
+        log_directory=logging.get("directory", _path(base, "logs")),
         log_level=logging.get("level", "INFO"),
-        phi_directory=_path(base, security.get("phi_directory", "phi-data")),
+        phi_directory=security.get("phi_directory", _path(base, "phi-data")),
         fail_fast=behavior.get("fail_fast", False),
         jobs=limits.processors() if jobs == "auto" else jobs,
         sha256=digest,
     )
 
 
-def _extract(base: Path, stage: Mapping[str, Any]) -> Extract:
+def _extract(base: Path, stage: Mapping[str, Any], written: Mapping[str, Any]) -> Extract:
+    """`written` are the sources before conversion."""
     sources = tuple(
-        Source(name, settings["type"], _settings(base, settings)) for name, settings in stage["sources"].items()
+        Source(name, settings["type"], _settings(base, settings, written[name]))
+        for name, settings in stage["sources"].items()
     )
-    return Extract(
-        _path(base, stage["output_dir"]), sources, Retry(**stage.get("retry", {})), **stage.get("validation", {})
-    )
+    return Extract(stage["output_dir"], sources, Retry(**stage.get("retry", {})), **stage.get("validation", {}))
 
 
-def _settings(base: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    made = {key: str(_path(base, inner)) if key in _PATHS else inner for key, inner in settings.items()}
-    del made["type"]
+def _settings(base: Path, settings: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """A source's settings; a program is relative to the source's `cwd`."""
+    made = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items() if key != "type"}
     if "command" in made:
-        made["command"] = _command(Path(made.get("cwd", base)), made["command"])
+        made["command"] = _command(Path(made.get("cwd", base)), written["command"])
     return made
 
 
-def _canonize(base: Path, stage: Mapping[str, Any]) -> Canonize:
-    registry = _path(base, stage["registry"]) if "registry" in stage else bundled.registry()
+def _canonize(stage: Mapping[str, Any]) -> Canonize:
+    rest = {key: value for key, value in stage.items() if key != "validation"}
     return Canonize(
-        output_dir=_path(base, stage["output_dir"]),
-        registry=registry,
-        schemas=_path(base, stage["schemas"]) if "schemas" in stage else registry / "schemas",
-        mappings=tuple(Route(**mapping) for mapping in stage["mappings"]),
-        retry=Retry(**stage.get("retry", {})),
-        command=_command(base, stage.get("command", "can")),
-        timeout_seconds=stage.get("timeout_seconds"),
-        **stage.get("validation", {}),
-    )
-
-
-def _index(base: Path, stage: Mapping[str, Any]) -> Index:
-    return Index(
-        output_dir=_path(base, stage["output_dir"]),
-        retry=Retry(**stage.get("retry", {})),
-        command=_command(base, stage.get("command", "vector-projector")),
-        config=_path(base, stage["config"]) if "config" in stage else None,
-        timeout_seconds=stage.get("timeout_seconds"),
+        **{"schemas": stage["registry"] / "schemas"}
+        | rest
+        | stage.get("validation", {})
+        | {
+            "mappings": tuple(Route(**mapping) for mapping in stage["mappings"]),
+            "retry": Retry(**stage.get("retry", {})),
+        }
     )
 
 
 def _path(base: Path, text: str) -> Path:
-    """Absolute and without `.` and `..`, so that one file has one name; links are left for `phi` to judge."""
+    """Absolute and without `.` and `..`, so that one file has one name; `phi` checks links."""
     return Path(os.path.normpath(base / Path(text).expanduser()))
 
 

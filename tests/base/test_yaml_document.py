@@ -33,8 +33,8 @@ def value(text: bytes) -> Any:
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        (b"a: 1\nb: {c: 1, c: 2}", "2:11: this key stands here twice"),
-        (b"a: 1\na: 1", "2:1: this key stands here twice"),
+        (b"a: 1\nb: {c: 1, c: 2}", "2:11: duplicate key"),
+        (b"a: 1\na: 1", "2:1: duplicate key"),
         (b"a: &x 1", "1:4: anchors and aliases"),
         (b"a: &x [1]\nb: *x", "1:4: anchors and aliases"),
         (b"a: *x", "1:4: anchors and aliases"),
@@ -68,8 +68,8 @@ def test_a_number_of_another_base_must_be_quoted(number: str) -> None:
 
 
 @pytest.mark.parametrize("number", [".inf", "-.INF", ".nan", "1.0e+400", "0x_", "0b_", "9" * 5000])
-def test_a_number_that_nobody_can_reckon_with_is_refused(number: str) -> None:
-    assert refused(f"wait: {number}".encode()).startswith("1:7: not a number")
+def test_a_number_that_is_not_finite_is_refused(number: str) -> None:
+    assert refused(f"wait: {number}".encode()).startswith("1:7: not a finite number")
 
 
 @pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- ", b"? ", b"[{a: "])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -135,6 +136,33 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert (c.canonize.skip_invalid, c.canonize.require_checksums, c.canonize.max_rejects) == (True, True, None)
 
 
+SECTIONS = {
+    "extract": (config.Extract, ("validation",)),
+    "canonize": (config.Canonize, ("validation",)),
+    "index": (config.Index, ()),
+    "retry": (Retry, ()),
+}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_schema_and_the_dataclass_of_a_section_have_the_same_fields(name: str) -> None:
+    """The schema is the single source of what is valid; the dataclasses are what the program reads."""
+    section, inlined = SECTIONS[name]
+    schema = json.loads(config._SCHEMA.read_bytes())["$defs"][name]
+    properties = dict(schema["properties"])
+    for key in inlined:
+        properties |= properties.pop(key)["properties"]
+    fields = {field.name: field for field in dataclasses.fields(section)}
+    assert set(fields) == set(properties)
+    optional = {key for key, field in fields.items() if field.default is not dataclasses.MISSING}
+    assert set(schema.get("required", ())) <= set(fields) - optional
+
+
+def test_the_bundled_configuration_names_its_schema_for_editors() -> None:
+    first = (ROOT / "pipeline.yaml").read_text().splitlines()[0]
+    assert ROOT / first.partition("$schema=")[2] == config._SCHEMA
+
+
 def test_the_bundled_configuration_is_good() -> None:
     assert len(config.load(ROOT / "pipeline.yaml", {}).extract.sources) == 5
 
@@ -195,11 +223,11 @@ behavior: {jobs: 0, fail_fast: 3}
         ("{type: files, inbox: x, mode: mvoe}", "`mode` must be one of move, copy; did you mean `move`?"),
         ("{type: files, inbox: x, kind: y}", "unknown key `kind`"),
         ("{type: meltano, repo_path: x, loader: y, parallel: 2.0}", "`parallel` must be a whole number"),
-        ("{type: meltano, repo_path: x, loader: y, job: j, extractor: e}", "exclude each other"),
+        ("{type: meltano, repo_path: x, loader: y, job: j, extractor: e}", "may have only one of `job`, `sources` and"),
         ("{type: command, command: []}", "`command` must be the name of a program, or a list"),
         ("{type: command, command: two words}", "`command` must be the name of a program, or a list"),
         ("{type: command, command: x, timeout_seconds: 0}", "`timeout_seconds` is too small"),
-        ("{type: command, command: x, timeout_seconds: .nan}", "not a number"),
+        ("{type: command, command: x, timeout_seconds: .nan}", "not a finite number"),
         ('{type: command, command: x, cwd: ""}', "`cwd` must not be empty"),
         ('{type: command, command: x, cwd: "a\\nb"}', "`cwd` must be a path without control characters"),
         ("{type: command, command: x, cwd: ~nobody-of-that-name/x}", "~name is not supported"),
@@ -253,12 +281,12 @@ def test_the_mode_is_0700_as_text(tmp_path: Path, mode: str, finding: str) -> No
         ("phi-data/a", "phi-data/a/b", "phi-data/c", "logs", ["`canonize.output_dir` and `extract.output_dir`"]),
         ("phi-data/a/b", "phi-data/c", "phi-data/a", "logs", ["`index.output_dir` and `extract.output_dir`"]),
         ("phi-data/a", "phi-data/b/../a/.", "phi-data/c", "logs", ["`canonize.output_dir` and `extract.output_dir`"]),
-        ("raw", "phi-data/b", "phi-data/c", "logs", ["`extract.output_dir` must lie below"]),
-        ("phi-data", "phi-data/b", "phi-data/c", "logs", ["`extract.output_dir` must lie below"]),
+        ("raw", "phi-data/b", "phi-data/c", "logs", ["`extract.output_dir` must be below"]),
+        ("phi-data", "phi-data/b", "phi-data/c", "logs", ["`extract.output_dir` must be below"]),
         ("/far", "phi-data2/b", "phi-data/c", "logs", ["`extract.output_dir` must", "`canonize.output_dir` must"]),
         ("phi-data/.work/x", "phi-data/b", "phi-data/c", "logs", ["`extract.output_dir` and the work directory .work"]),
-        ("phi-data/a", "phi-data/b", "phi-data/c", "phi-data/a", ["`extract.output_dir` must not hold logging"]),
-        ("phi-data/a", "phi-data/b", "phi-data/c", "phi-data/c/x", ["`index.output_dir` must not hold logging"]),
+        ("phi-data/a", "phi-data/b", "phi-data/c", "phi-data/a", ["`extract.output_dir` must not contain logging"]),
+        ("phi-data/a", "phi-data/b", "phi-data/c", "phi-data/c/x", ["`index.output_dir` must not contain logging"]),
         ("phi-data/a", "phi-data/b", "phi-data/c", "phi-data/logs", []),
         ("phi-data/a", "phi-data/a2", "phi-data/c", ".", []),
     ],
@@ -316,7 +344,7 @@ def test_references_inside_text(tmp_path: Path, written: str, meant: str) -> Non
 def test_what_only_looks_like_a_reference_is_a_finding(tmp_path: Path, written: str) -> None:
     text = source(f'{{type: meltano, repo_path: x, loader: y, environment: "{written}"}}')
     found = findings(tmp_path, text, B=SECRET)
-    assert found == ["6:51: `${` begins ${NAME} or ${NAME:-default}; write $${ where it is meant as text"]
+    assert found == ["6:51: `${` begins ${NAME} or ${NAME:-default}; write $${ for the text itself"]
 
 
 def test_an_unclosed_reference_is_reported_with_the_real_environment(tmp_path: Path) -> None:
