@@ -31,11 +31,11 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigFailure) as caught:
         config.load(path)
     assert [line.removeprefix(f"{path}:") for line in caught.value.message.split("\n")] == [
-        "1:1: unknown key; did you mean store?",
-        "2:1: must be a path",
-        "3:1: must be true or false",
+        "1:1: unknown key `stores`; did you mean `store`?",
+        "2:1: `schemas` must be text in quotes",
+        "3:1: `full_text` must be true or false",
         "5:3: not the name of a type",
-        "6:3: must be one of revise, skip",
+        "6:3: `contact` must be one of revise, skip",
     ]
 
 
