@@ -1,4 +1,8 @@
-"""Files in the making: private, beside their names, and several of them published together or not at all."""
+"""Atomic writes of one or several files: write to private temporary files, fsync all of them, then rename.
+
+A reader sees the old or the new content of each file, never a part. Several files are renamed in a given order, so that
+the last one (such as a lineage file) can vouch for those before it. For a single file see `private.replacing`.
+"""
 
 from __future__ import annotations
 
@@ -9,85 +13,83 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.records.lineage import Digest
 from lorchestra.storage import private
 
 
-class Draft:
-    """The coming content of a file. An empty one that is `optional` removes the file when it is published."""
+class AtomicFile:
+    """The new content of a file. If it is `optional` and stays empty, `commit` removes the file."""
 
     def __init__(self, path: Path, *, optional: bool = False) -> None:
+        """Create the temporary file. Raises Failure(USAGE) where something other than a file has the name."""
         self.path = path
         self.digest = Digest()
         self.empty = True
         self._optional = optional
-        with _told(path):
+        with _failures(path):
             if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-                raise Failure(Code.USAGE, f"{path}: not a regular file, and nothing else is replaced")
+                raise Failure(Code.USAGE, f"{visible(str(path))}: not a regular file, so it is not replaced")
             private.make_directory(path.parent)
             self._temporary = private.temporary_name(path)
             self._file: BinaryIO = private.create(self._temporary)
 
     def write(self, part: bytes) -> None:
-        """Append to it. Raises Failure(NO_SPACE)."""
+        """Append to the new content. Raises Failure(NO_SPACE)."""
         if part:
             self.empty = False
             self.digest.update(part)
-            with _told(self.path):
+            with _failures(self.path):
                 self._file.write(part)
 
-    def settle(self) -> None:
-        """Make the content durable."""
-        with _told(self.path):
+    def fsync(self) -> None:
+        """Make the new content durable. Raises Failure(NO_SPACE)."""
+        with _failures(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
 
-    def take_place(self) -> None:
-        """Take the name."""
-        with _told(self.path):
+    def commit(self) -> None:
+        """Give the new content the file's name. The caller makes the directory durable."""
+        with _failures(self.path):
             if self._optional and self.empty:
                 self.path.unlink(missing_ok=True)
             else:
                 os.replace(self._temporary, self.path)
 
     def discard(self) -> None:
-        """Leave no trace; harmless after `take_place`."""
+        """Remove the temporary file; no effect after `commit`."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def drafting(*paths: Path, optional: Sequence[Path] = ()) -> Iterator[list[Draft]]:
-    """Drafts of files, discarded at the end of the block unless they were published in it."""
-    drafts: list[Draft] = []
+def stage(*paths: Path, optional: Sequence[Path] = ()) -> Iterator[list[AtomicFile]]:
+    """Temporary files for the new content of `paths`. What is not committed in the block is discarded at its end."""
+    files: list[AtomicFile] = []
     try:
         for path in paths:
-            drafts.append(Draft(path, optional=path in optional))  # noqa: PERF401 - what was made must be discarded
-        yield drafts
+            files.append(AtomicFile(path, optional=path in optional))  # noqa: PERF401 - all before a failure count
+        yield files
     finally:
-        for draft in drafts:
-            draft.discard()
+        for file in files:
+            file.discard()
 
 
-def publish(drafts: Sequence[Draft]) -> None:
-    """Let drafts take their names, in this order, once all are durable. Raises Failure(NO_SPACE | PERMISSION)."""
-    for draft in drafts:
-        draft.settle()
-    for draft in drafts:
-        draft.take_place()
-    for directory in {draft.path.parent for draft in drafts}:
-        with _told(directory):
+def commit(files: Sequence[AtomicFile]) -> None:
+    """Make all contents durable, then rename in this order. Raises Failure(NO_SPACE | PERMISSION)."""
+    for file in files:
+        file.fsync()
+    for file in files:
+        file.commit()
+    for directory in {file.path.parent for file in files}:
+        with _failures(directory):
             private.sync_directory(directory)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    failure: Failure | None = None
+def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        failure = from_os_error(error, path)
-    if failure:
-        raise failure
+        raise from_os_error(error, path) from None

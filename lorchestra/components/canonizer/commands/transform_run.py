@@ -31,7 +31,7 @@ from lorchestra.components.canonizer.workers import chunks
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.components.canonizer.workers.protocol import write_all
 from lorchestra.records.names import source_of
-from lorchestra.storage.atomic import Draft, drafting, publish
+from lorchestra.storage.atomic import AtomicFile, commit, stage
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,17 +69,17 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.closing(Pool(arguments.jobs)) as pool:
         source = arguments.source or source_of(str(arguments.input or ""))
         prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine, source=source))
-        with drafting(*filter(None, (arguments.rejects, arguments.output, arguments.report))) as made:
+        with stage(*filter(None, (arguments.rejects, arguments.output, arguments.report))) as made:
             drafts = {draft.path: draft for draft in made}
             tally = _canonize(arguments, pool, drafts)
             if arguments.report:
                 drafts[arguments.report].write(_report(tally, prepared, time.monotonic() - started))
-            publish(made)
+            commit(made)
     _summarize(tally)
     return 0
 
 
-def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, Draft]) -> Tally:
+def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, AtomicFile]) -> Tally:
     policy = Policy(not arguments.no_skip_invalid, arguments.max_rejects)
     name = os.fsencode(arguments.input.name).decode(errors="replace") if arguments.input else "stdin"
     rejects = drafts.get(arguments.rejects)
@@ -90,7 +90,7 @@ def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, Draf
     except Failure as failure:
         # What was refused is what the user will want to look at.
         if rejects and failure.code is Code.TOO_MANY_REJECTS:
-            publish([rejects])
+            commit([rejects])
         raise
 
 
@@ -107,7 +107,7 @@ def _records(arguments: argparse.Namespace, source: int, name: str) -> Iterator[
     return chunks.sample(records, arguments.sample) if arguments.sample is not None else records
 
 
-def _writer(output: Draft | None) -> Write:
+def _writer(output: AtomicFile | None) -> Write:
     return output.write if output else lambda part: write_all(1, part)
 
 

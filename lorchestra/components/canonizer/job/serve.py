@@ -20,7 +20,7 @@ from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import lineage as lineage_format
 from lorchestra.records.lineage import Digest, Runs
 from lorchestra.records.names import source_of
-from lorchestra.storage.atomic import Draft, drafting, publish
+from lorchestra.storage.atomic import AtomicFile, commit, stage
 
 
 class Input(NamedTuple):
@@ -65,7 +65,7 @@ def answer(line: bytes, pool: Pool) -> dict[str, Any]:
 
 
 def _canonize(job: Job, pool: Pool) -> Tally:
-    with drafting(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
+    with stage(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
         work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
         engine: dict[str, Any] = {"engine": None, "engine_version": None}
         inputs = []
@@ -84,7 +84,7 @@ def _canonize(job: Job, pool: Pool) -> Tally:
             canonizer={"name": "can", "version": __version__, **engine},
         )
         lineage.write(orjson.dumps(document) + b"\n")
-        publish([rejects, output, lineage])
+        commit([rejects, output, lineage])
     return work.total
 
 
@@ -95,7 +95,7 @@ def _feed(work: Canonization, source: Input, transform: dict[str, Any]) -> dict[
     return lineage_format.input_entry(name, digest, tally.counts(), transform, runs.runs)
 
 
-def _entry(draft: Draft, job: Job, records: int) -> dict[str, Any]:
+def _entry(draft: AtomicFile, job: Job, records: int) -> dict[str, Any]:
     return lineage_format.output_entry(os.path.relpath(draft.path, job.output.parent), draft.digest, records)
 
 
