@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra import phi
+from lorchestra.base import program
 from lorchestra.base.errors import Exit
 from lorchestra.history import runs
 from lorchestra.history.runs import RunRecord
-from lorchestra.planning import noop, preflight, trusted_files
+from lorchestra.planning import noop, preflight, surroundings, trusted_files
 from lorchestra.planning.snapshot import Snapshot
 
 
@@ -30,6 +31,8 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     """
     gc.set_threshold(1_000_000)  # a plan is tens of thousands of small objects, none of them garbage
     snapshot = preflight.snapshot(path)
+    for warning in surroundings.place_warnings(snapshot.config.phi_directory):
+        program.tell("lorchestra", warning, "")
     held = preflight.lock(snapshot)
     if "extract" not in stages:
         record = preflight.new_run(snapshot.config)

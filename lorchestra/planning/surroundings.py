@@ -18,7 +18,15 @@ _MARKS = (".dropbox", ".dropbox.cache", ".tmp.drivedownload")
 
 def warnings(config: Config) -> Iterator[str]:
     """One sentence for each way in which records could leave the machine or the memory without being noticed."""
-    phi = config.phi_directory
+    yield from place_warnings(config.phi_directory)
+    if areas := mounts.unencrypted_swap():
+        yield f"Swap is not encrypted ({', '.join(areas)}): records can be written there. Encrypt it or turn it off."
+    if not acl.supported():
+        yield "This system does not let Python read ACLs: check with `ls -le` that the PHI directory has none."
+
+
+def place_warnings(phi: Path) -> Iterator[str]:
+    """The warnings about the place of the PHI directory, which every run shows."""
     name = visible(str(phi))
     if (tree := _git_work_tree(phi)) and not _is_ignored(phi, tree):
         yield f"{name} is in the git work tree {visible(str(tree))}. Add it to .gitignore, or move it."
@@ -26,10 +34,6 @@ def warnings(config: Config) -> Iterator[str]:
         yield f"{name} is in {visible(str(folder))}, which a cloud service synchronizes. Move it."
     if kind := mounts.network_file_system(phi):
         yield f"{name} is on a network file system ({kind}): locks may not work and its administrators can read it."
-    if areas := mounts.unencrypted_swap():
-        yield f"Swap is not encrypted ({', '.join(areas)}): records can be written there. Encrypt it or turn it off."
-    if not acl.supported():
-        yield "This system does not let Python read ACLs: check with `ls -le` that the PHI directory has none."
 
 
 def _git_work_tree(path: Path) -> Path | None:
