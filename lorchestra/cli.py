@@ -128,6 +128,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from textwrap import indent
+
     from lorchestra.commands import validate
 
     report = validate.validate(options.config, fix=options.fix)
@@ -136,7 +138,7 @@ def _validate(options: argparse.Namespace) -> int:
     for check in report.checks:
         print(f"{'ok' if check.failure is None else '!!':<3} {check.name}")
         if check.failure:
-            print(f"    {check.failure.message}\n    {check.failure.advice}".replace("\n", "\n    "))
+            print(indent(f"{check.failure.message}\n{check.failure.advice}", "    "))
     for warning in report.warnings:
         print(f"??  {warning}")
     return next((check.failure.exit for check in report.checks if check.failure), 0)

@@ -14,10 +14,11 @@ from lorchestra.history import runs
 from lorchestra.history.runs import RunRecord
 from lorchestra.planning import noop, preflight, surroundings, trusted_files
 from lorchestra.planning.snapshot import Snapshot
+from lorchestra.process import programs
 
 
 class Step(NamedTuple):
-    """What would happen to a task: RUN, MAYBE (if it depends on the result of an earlier task) or skip, and why."""
+    """What would happen to a task: RUN, MAYBE (if an earlier task decides), FAIL or skip, and why."""
 
     task: str
     verb: str
@@ -39,12 +40,22 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
             return record
+    _check(snapshot, stages)
     # Importing doit takes longer than a whole no-op run.
     from lorchestra.scheduler.execute import execute
     from lorchestra.scheduler.tasks import Pipeline
 
     trusted_files.require_installation()
     return execute(Pipeline(snapshot, held=held, verbose=verbose), stages)
+
+
+def _check(snapshot: Snapshot, stages: Sequence[str]) -> None:
+    """Find what would fail in any case before a source is queried. Raises Failure."""
+    if "canonize" in stages or "index" in stages:
+        programs.find(snapshot.config.canonize.command[0])
+        _ = snapshot.rules  # raises if the registry or a transform is missing
+    if "index" in stages:
+        programs.find(snapshot.config.index.command[0])
 
 
 def preview(path: Path, stages: Sequence[str]) -> list[Step]:
@@ -59,7 +70,9 @@ def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
 
     if "extract" in stages:
         for source in extraction.every(snapshot.config.extract.sources):
-            yield Step(f"extract:{source.name}", "RUN", "a source is asked in every run")
+            failure = extraction.fault(source)
+            verb, reason = ("FAIL", failure.message) if failure else ("RUN", "a source is asked in every run")
+            yield Step(f"extract:{source.name}", verb, reason)
     moving: set[str] = set()
     if "canonize" in stages or "index" in stages:
         for target in snapshot.plan.targets:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra import phi
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.planning import config as configuration
-from lorchestra.planning import preflight, surroundings, trusted_files
+from lorchestra.planning import plan, preflight, surroundings, trusted_files
 from lorchestra.planning.config import Config
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.process import programs
@@ -51,7 +52,8 @@ def validate(path: Path, *, fix: bool = False) -> Report:
         "projector": lambda: programs.find(config.index.command[0]),
         "sources": lambda: _sources(config),
         "transforms": lambda: snapshot.rules,
-        "mappings": lambda: snapshot.plan,
+        "mappings": lambda: _mappings(snapshot),
+        "write access": lambda: _write_access(config),
         "registry": lambda: _registry(config),
     }
     return Report(_run(checks), list(surroundings.warnings(config)), repaired)
@@ -80,9 +82,27 @@ def _failure(check: Callable[[], object]) -> Failure | None:
 
 
 def _sources(config: Config) -> None:
+    for entry in config.extract.sources:
+        if failure := extraction.fault(entry):
+            raise failure
     for source in extraction.every(config.extract.sources):
         if "command" in source.settings:
             programs.find(source.settings["command"][0])
+
+
+def _mappings(snapshot: Snapshot) -> None:
+    for mapping in snapshot.config.canonize.mappings:
+        if not plan.can_match(mapping.source_pattern):
+            message = f'source_pattern "{visible(mapping.source_pattern)}" can match no raw file'
+            raise Failure(Code.CONFIG, message, advice="Raw files are named {source}-{entity}-{account}-{date}.jsonl.")
+    _ = snapshot.plan  # raises if two mappings contradict each other
+
+
+def _write_access(config: Config) -> None:
+    for directory in (*config.phi_directories, config.log_directory):
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            raise Failure(Code.PERMISSION, f"{visible(str(existing))}: cannot create or change files there")
 
 
 def _registry(config: Config) -> None:

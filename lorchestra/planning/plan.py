@@ -84,6 +84,17 @@ def make(raw_names: Iterable[str], rules: Sequence[Rule]) -> Plan:
     return Plan(planned, tuple(unmatched), unnamed)
 
 
+def can_match(pattern: str) -> bool:
+    """Whether a source_pattern can match the name of any raw file; `[gmail.jsonl` and `*gmail*.json` cannot."""
+    simple = re.sub(r"\[!?\]?[^\]]*\]", "?", pattern)  # a bracket expression matches one character
+    if not re.fullmatch(r"[a-z0-9_.*?-]*", simple):
+        return False
+    if "*" not in simple and "?" not in simple:
+        return names.parse_raw(pattern) is not None
+    end = simple.rpartition("*")[2] if "*" in simple else simple
+    return all(given in ("?", expected) for given, expected in zip(reversed(end), reversed(".jsonl"), strict=False))
+
+
 def _refuse_contradiction(name: str, wanting: Sequence[Rule]) -> None:
     seen: dict[str, Rule] = {}
     for rule in wanting:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lorchestra.base.errors import Code
+from lorchestra.commands import validate
 from tests.harness import BIN, Project, lines
 
 
@@ -77,7 +79,7 @@ def test_unmatched_and_unnamed_files_are_told_in_every_run(built: Project) -> No
 
 def test_validate_on_a_sound_pipeline(project: Project) -> None:
     told = project.run("lorchestra", "validate").stdout
-    assert told.count("ok ") == 9
+    assert told.count("ok ") == 10
     assert not (project.root / "phi-data").exists()
 
 
@@ -250,3 +252,47 @@ def test_a_source_s_program_is_sought_beside_the_configuration(project: Project)
     project.run("lorchestra", "validate")
     project.run("lorchestra", "run", "--stage", "extract")
     assert (project.raw / "gmail-export-20251112.jsonl").read_text() == '{"id": "a"}\n'
+
+
+def test_a_missing_meltano_project_fails_its_source_alone(project: Project) -> None:
+    project.edit("sources:\n", "sources:\n      mail: {type: meltano, repo_path: nowhere, loader: target-jsonl, job: all}\n")
+    assert "FAIL  extract:mail" in project.run("lorchestra", "run", "--dry-run").stdout
+    project.run("lorchestra", "run", "--stage", "canonize")
+    shown = project.run("lorchestra", "run", status=None)
+    assert shown.returncode != 0
+    assert "nowhere/meltano.yml: no such file or directory" in shown.stdout
+    assert "index:email" in shown.stdout
+    assert len(project.objects()) == 14
+    assert "nowhere/meltano.yml" in project.run("lorchestra", "validate", status=2).stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        ("email/gmail_to_canonical_v1", "email/no_such_v1", 4),
+        ("registry: transforms", "registry: no-registry", 4),
+        ("registry: transforms", "registry: transforms\n    command: no-such-can", 2),
+        ("  index:\n", "  index:\n    command: no-such-projector\n", 2),
+    ],
+)
+def test_what_needs_no_source_is_checked_before_one_is_queried(
+    project: Project, old: str, new: str, status: int
+) -> None:
+    project.edit(old, new)
+    run = project.run("lorchestra", "run", status=status)
+    assert run.stdout == ""
+    assert not project.raw.exists() or not list(project.raw.iterdir())
+
+
+@pytest.mark.parametrize("pattern", ["[gmail.jsonl", "*gmail*.json", "*Gmail*.jsonl", "gmail.jsonl", "*.jsonl?"])
+def test_validate_finds_a_pattern_that_matches_no_raw_file(project: Project, pattern: str) -> None:
+    project.edit('"*gmail*.jsonl"', f'"{pattern}"')
+    assert f'source_pattern "{pattern}" can match no raw file' in project.run("lorchestra", "validate", status=2).stdout
+
+
+def test_validate_finds_a_directory_that_cannot_be_written(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom nothing stops
+    checks = {check.name: check.failure for check in validate.validate(project.root / "pipeline.yaml").checks}
+    failure = checks["write access"]
+    assert failure and failure.code is Code.PERMISSION
+    assert failure.message == f"{project.root}: cannot create or change files there"

@@ -133,3 +133,26 @@ def test_ten_years_of_eight_accounts() -> None:
     result = plan.make(names, (*RULES, Rule("*sessions*", "a/b", "session"), Rule("*forms*", "a/c", "form")))
     assert (len(names), len(result.targets)) == (10_080, 2_520)
     assert {len(target.inputs) for target in result.targets} == {4}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "possible"),
+    [
+        ("*gmail*.jsonl", True),
+        ("*", True),
+        ("gmail-?-20251112.jsonl", True),
+        ("[fg]mail-*", True),
+        ("[!a]*.jsonl", True),
+        ("gmail-a-20251112.jsonl", True),
+        ("gmail-a-20251399.jsonl", False),
+        ("[gmail.jsonl", False),
+        ("*[gmail*.jsonl", False),
+        ("*.json", False),
+        ("*Gmail*", False),
+        ("*.jsonl.gz", False),
+        ("*.jsonl?", False),
+        ("*.json?", True),
+    ],
+)
+def test_a_pattern_that_can_match_nothing_is_known(pattern: str, possible: bool) -> None:
+    assert plan.can_match(pattern) is possible

@@ -31,14 +31,29 @@ def expand(source: Source) -> tuple[Source, ...]:
 
 
 def every(sources: Iterable[Source]) -> tuple[Source, ...]:
-    """The sources that all entries stand for. Raises Failure(CONFIG) where two are one, and as `expand`."""
+    """The sources that all entries stand for. Raises Failure(CONFIG) if two have the same name.
+
+    An entry that cannot be expanded, for example without its Meltano project, remains one source, whose own task fails:
+    the others and the later stages go on. `fault` says why.
+    """
     found: dict[str, Source] = {}
     for entry in sources:
-        for source in expand(entry):
+        for source in (entry,) if fault(entry) else expand(entry):
             if source.name in found:
                 raise Failure(Code.CONFIG, f"two entries of the sources stand for {source.name}")
             found[source.name] = source
     return tuple(found.values())
+
+
+def fault(source: Source) -> Failure | None:
+    """Why an entry of pipeline.yaml cannot be expanded; None if it can, or if it is an expanded source."""
+    if source.type != "meltano" or "blocks" in source.settings:
+        return None
+    try:
+        expand(source)
+    except Failure as failure:
+        return failure
+    return None
 
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:

@@ -45,6 +45,8 @@ def attempt(task: Attempt) -> AttemptResult:
     repo = Path(settings["repo_path"])
     project = meltano_project.read(repo)
     meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
+    if "blocks" not in settings:  # the entry could not be expanded when the run was planned
+        meltano_project.expand(task.source)
     blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
     project.check(blocks[0], blocks[-1])
     project.require_installed(blocks[0], blocks[-1])
