@@ -255,7 +255,9 @@ def test_a_source_s_program_is_sought_beside_the_configuration(project: Project)
 
 
 def test_a_missing_meltano_project_fails_its_source_alone(project: Project) -> None:
-    project.edit("sources:\n", "sources:\n      mail: {type: meltano, repo_path: nowhere, loader: target-jsonl, job: all}\n")
+    project.edit(
+        "sources:\n", "sources:\n      mail: {type: meltano, repo_path: nowhere, loader: target-jsonl, job: all}\n"
+    )
     assert "FAIL  extract:mail" in project.run("lorchestra", "run", "--dry-run").stdout
     project.run("lorchestra", "run", "--stage", "canonize")
     shown = project.run("lorchestra", "run", status=None)
