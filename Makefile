@@ -45,11 +45,12 @@ meltano-example: .venv/installed ## run examples/meltano-ingest: from an HTTP AP
 	@examples/meltano-ingest/run.sh
 
 .PHONY: check
-check: .venv/tested ## check formatting, lint, types and import contracts
+check: .venv/tested ## check formatting, lint, types, import contracts and our own rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m checks.rules
 
 .PHONY: wheel
 wheel: .venv/installed ## build dist/lorchestra-*.whl, with the bundled registry

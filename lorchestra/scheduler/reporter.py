@@ -178,7 +178,7 @@ class Reporter:
             self._output.flush()
         except BrokenPipeError:
             # Whoever was reading has seen enough. The records still want to be brought home.
-            self._output = open(os.devnull, "w")  # noqa: SIM115
+            self._output = open(os.devnull, "w")  # noqa: SIM115 # rule: open-for-writing - nowhere
 
 
 def _stage_name(task: str) -> str | None:

@@ -164,6 +164,7 @@ class SourceRun:
         }
         for event, count in counts.items():
             if count:
+                # rule: event-name - one of the keys above
                 self.log.event(event, "extract", "WARNING", source=self.source.name, count=count)
 
 

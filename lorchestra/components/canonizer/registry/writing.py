@@ -37,7 +37,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp~")
     failure: Failure | None = None
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb") as file:  # rule: open-for-writing - the registry
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()

@@ -58,6 +58,7 @@ def _prepare(connection: apsw.Connection, sql: str) -> list[str]:
     except apsw.AuthError:
         failure = Failure(Code.USAGE, "only a SELECT is allowed", advice="The store changes by pull and purge alone.")
     except (apsw.Error, ValueError) as error:
+        # rule: exception-text - no record was read yet
         failure = Failure(Code.USAGE, f"SQL: {error}", advice="See the names: vector-projector query --views")
     else:
         if found.query_remaining is None and found.description:

@@ -48,7 +48,9 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
         except (jlens.JlensError, ValueError, TypeError) as error:
             code = getattr(error, "code", None)
             # One code for two bounds of its own; which one is said in words alone.
+            # rule: exception-text - it is only compared
             sized = code == "U1001" and "size limit" in str(error)
+            # rule: exception-text - it is only compared
             rule = Rule.SIZE_LIMIT if sized else rule_of(code if isinstance(code, str) else str(error))
         raise EvaluationFault(rule)
 

@@ -44,7 +44,7 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
             result: str | None = run(text)
             return result
         except ValueError as error:
-            rule = rule_of(str(error))
+            rule = rule_of(str(error))  # rule: exception-text - only compared
         raise EvaluationFault(rule)
 
     return evaluate

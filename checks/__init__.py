@@ -1,0 +1,1 @@
+"""Checks of our own rules, which no linter on the market knows."""
