@@ -45,7 +45,7 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     from lorchestra.scheduler.execute import execute
     from lorchestra.scheduler.tasks import Pipeline
 
-    trusted_files.require_installation()
+    trusted_files.require_installation(snapshot.config)
     return execute(Pipeline(snapshot, held=held, verbose=verbose), stages)
 
 

@@ -46,7 +46,7 @@ def validate(path: Path, *, fix: bool = False) -> Report:
     snapshot.forget_files()
     checks: dict[str, Callable[[], object]] = {
         "files that run or decide": lambda: trusted_files.refuse(exposed),
-        "installation": trusted_files.require_installation,
+        "installation": lambda: trusted_files.require_installation(config),
         "PHI directories": lambda: phi.refuse(e for e in preflight.examine(snapshot) if e not in exposed),
         "canonizer": lambda: programs.find(config.canonize.command[0]),
         "projector": lambda: programs.find(config.index.command[0]),

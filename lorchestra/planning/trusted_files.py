@@ -34,9 +34,11 @@ def require_project(directory: Path, dodo: str = "dodo.py") -> None:
     refuse(trust.examine_ways(directory / name for name in dict.fromkeys((dodo, *_PROJECT))))
 
 
-def require_installation() -> None:
-    """The same for the programs and libraries of this installation, file by file."""
-    refuse(exposure for tree in _installation() for exposure in trust.examine_tree(tree))
+def require_installation(config: Config) -> None:
+    """The same for the programs and libraries that a run starts, file by file: ours, and the Meltano projects."""
+    meltano = (s.settings[k] for s in config.extract.sources for k in ("repo_path", "venv_path") if k in s.settings)
+    trees = dict.fromkeys((*_installation(), *map(Path, meltano)))
+    refuse(exposure for tree in trees for exposure in trust.examine_tree(tree))
 
 
 def examine(config: Config) -> Iterator[Exposure]:

@@ -123,7 +123,7 @@ class Pipeline:
     def lock(self) -> None:
         """Make sure that nobody else reads or runs: see `preflight.lock`."""
         if self._held is None:
-            trusted_files.require_installation()
+            trusted_files.require_installation(self.config)
             self._held = preflight.lock(self.snapshot)
 
     def _look(self) -> None:

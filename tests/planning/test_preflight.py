@@ -38,6 +38,7 @@ stages:
     sources:
       gmail-messages-a: {type: command, command: [./fetch, ./library.py], cwd: tools}
       contacts-dataverse: {type: files, inbox: transfer/inbox}
+      mail: {type: meltano, repo_path: meltano, loader: target-jsonl}
   canonize:
     output_dir: phi-data/canonical
     registry: transforms
@@ -77,14 +78,18 @@ def template() -> Iterator[Path]:
         (project / program).write_text("#!/bin/sh\n" if "tools" in program else "")
         (project / program).chmod(0o755 if "tools" in program else 0o644)
     (project / "transfer" / "inbox").mkdir(parents=True)
+    (project / "meltano" / "plugins").mkdir(parents=True)
+    for name in ("meltano.yml", ".env", "plugins/tap"):
+        (project / "meltano" / name).touch()
     os.umask(0o077)
     for name in FILES:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
     os.umask(umask)
     # Imports what the ordinary user cannot.
-    private.unlock(preflight.lock(preflight.snapshot(project / "pipeline.yaml")))
-    trusted_files.require_installation()
+    snapshot = preflight.snapshot(project / "pipeline.yaml")
+    private.unlock(preflight.lock(snapshot))
+    trusted_files.require_installation(snapshot.config)
     yield project
     shutil.rmtree(base)
 
@@ -253,6 +258,10 @@ INSECURE: dict[str, Arrange] = {
     "inbox of another user": owner("transfer/inbox"),
     "directory above the inbox, writable by all": mode("transfer", 0o777),
     "inbox, a link into an open directory": link("transfer/inbox", through=0o777),
+    "Meltano project, writable by all": mode("meltano", 0o777),
+    "meltano.yml of another user": owner("meltano/meltano.yml"),
+    "secrets of the Meltano project, writable by all": mode("meltano/.env", 0o666),
+    "plugin of the Meltano project, writable by all": mode("meltano/plugins/tap", 0o777),
     "logs, writable by all": mode("logs", 0o777),
     "logs, sticky": mode("logs", 0o1777),
     "logs of another user": owner("logs"),
@@ -337,8 +346,9 @@ def start(project: Path) -> Code | None:
             if not os.access(sys.executable, os.X_OK):  # an interpreter in root's home directory
                 sys.executable, sys.prefix = "/bin/sh", sys.base_prefix
             os.umask(0o077)
-            preflight.lock(preflight.snapshot(project / "pipeline.yaml"))
-            trusted_files.require_installation()
+            snapshot = preflight.snapshot(project / "pipeline.yaml")
+            trusted_files.require_installation(snapshot.config)
+            preflight.lock(snapshot)
             code = 0
         except Failure as failure:
             code = 1 + list(Code).index(failure.code)
