@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from lorchestra.base import commandline
 
 STAGES = ("extract", "canonize", "index")
+LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
+_INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
 _EXAMPLES = """\
 examples:
+  lorchestra init practice             create a pipeline in a new directory
   lorchestra run                       extract, canonize and index; up-to-date files are skipped
   lorchestra run --dry-run             show what would run, and why
   lorchestra run --stage canonize      start from the existing raw files
@@ -36,6 +40,8 @@ def main() -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    if options.directory is not None:
+        os.chdir(options.directory)
     handler: int = options.handler(options)
     return handler
 
@@ -49,10 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
+    parser.add_argument("-C", dest="directory", type=commandline.path, metavar="DIR", help="run in this directory")
     # With an explicit `prog`, argparse does not format one, which would import half a dozen modules.
-    verbs = parser.add_subparsers(
-        prog=parser.prog, dest="verb", required=True, metavar="run | status | validate | refused | clean"
-    )
+    verbs = parser.add_subparsers(prog=parser.prog, dest="verb", required=True, metavar="COMMAND")
+
+    init = verbs.add_parser("init", help=_INIT, description=_INIT)
+    init.add_argument("target", nargs="?", type=commandline.path, default=Path(), metavar="DIR", help="default: here")
+    init.set_defaults(handler=_init)
 
     run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
     run.add_argument("--stage", choices=STAGES, help="only this stage (index updates canonical files first)")
@@ -61,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _verb(verbs, "status", _status, "show the last run, what is out of date, failures and the next step")
     status.add_argument("--json", action="store_true", help="print one JSON object")
+
+    listing = _verb(verbs, "list", _list, "list sources, transforms, mappings, schemas or past runs")
+    listing.add_argument("kind", choices=LISTS, help="what to list")
 
     validate = _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
     validate.add_argument(
@@ -91,10 +103,35 @@ def _verb(
 
     parser = verbs.add_parser(name, help=summary, description=summary)
     parser.add_argument(
-        "--config", type=commandline.path, default=Path("pipeline.yaml"), metavar="FILE", help="default: pipeline.yaml"
+        "--config",
+        type=commandline.path,
+        default=os.environ.get("LORCHESTRA_CONFIG") or "pipeline.yaml",
+        metavar="FILE",
+        help="default: $LORCHESTRA_CONFIG, otherwise pipeline.yaml",
     )
     parser.set_defaults(handler=handler)
     return parser
+
+
+def _init(options: argparse.Namespace) -> int:
+    from lorchestra.commands import init
+
+    for path in init.init(options.target):
+        print(f"created {path}")
+    here = options.target == Path()
+    print("Next: " + ("" if here else f"cd {options.target} && ") + "lorchestra run")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from lorchestra.base.errors import visible
+    from lorchestra.commands import list as listing
+
+    rows = listing.rows(options.config, options.kind)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{visible(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Project
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs with SIGINT ignored, and every program that a test starts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -17,6 +22,6 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def built(project: Project) -> Project:
-    """The same after one whole run."""
+    """The same after one complete run."""
     project.run("doit")
     return project

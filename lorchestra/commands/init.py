@@ -1,0 +1,60 @@
+"""`lorchestra init`: a directory with a pipeline that runs, to be changed step by step."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.records import bundled
+from lorchestra.storage import private
+
+_TEMPLATE = Path(__file__).with_name("templates") / "pipeline.yaml"
+_DODO = '''\
+"""The tasks of pipeline.yaml for doit."""
+
+from lorchestra.scheduler.tasks import Pipeline
+
+pipeline = Pipeline.load("pipeline.yaml")
+DOIT_CONFIG = pipeline.doit_config
+task_phi = pipeline.phi
+task_extract = pipeline.extract
+task_canonize = pipeline.canonize
+task_index = pipeline.index
+'''
+_DOIT_CFG = """\
+[GLOBAL]
+loader = lorchestra
+backend = lorchestra
+
+[LOADER]
+lorchestra = lorchestra.scheduler.loader:Loader
+
+[BACKEND]
+lorchestra = lorchestra.planning.task_store:TaskStore
+"""
+
+
+def init(directory: Path) -> list[Path]:
+    """Create the files of a pipeline in a directory; return what was created.
+
+    The directory may exist and contain other files. Raises Failure(USAGE) if one of the files exists already; then
+    nothing is changed.
+    """
+    files = {
+        "pipeline.yaml": _TEMPLATE.read_text(),
+        "dodo.py": _DODO,
+        "doit.cfg": _DOIT_CFG,
+        ".gitignore": "phi-data/\nlogs/\n",
+    }
+    created = [directory / name for name in (*files, "transforms", "phi-data")]
+    for path in created:
+        if path.exists() or path.is_symlink():
+            message = f"{visible(str(path))} exists already; nothing was changed"
+            raise Failure(Code.USAGE, message, advice="Choose another directory: lorchestra init DIR.")
+    private.make_directory(directory)
+    shutil.copytree(bundled.registry(), directory / "transforms")
+    private.make_directory(directory / "phi-data")
+    for name, content in files.items():
+        (directory / name).write_text(content)
+    return created
