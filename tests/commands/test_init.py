@@ -55,7 +55,9 @@ def test_the_configuration_can_be_named_in_the_environment(tmp_path: Path) -> No
     run("lorchestra", "init", "practice", cwd=tmp_path)
     shown = run("lorchestra", "status", cwd=tmp_path, LORCHESTRA_CONFIG="practice/pipeline.yaml").stdout
     assert "pipeline   my-pipeline" in shown
-    assert "is not supported" in run("lorchestra", "status", cwd=tmp_path, status=2, LORCHESTRA_CONFIG="gs://b/p").stderr
+    assert (
+        "is not supported" in run("lorchestra", "status", cwd=tmp_path, status=2, LORCHESTRA_CONFIG="gs://b/p").stderr
+    )
 
 
 @pytest.mark.parametrize("directory", ["no-such-directory", "gs://bucket/directory"])
