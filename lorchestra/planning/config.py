@@ -18,6 +18,7 @@ from lorchestra.base import yaml_document, yaml_references, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
 from lorchestra.planning import inboxes, phi_directory
 from lorchestra.platform import limits
+from lorchestra.records import bundled
 from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
@@ -249,8 +250,9 @@ def _settings(base: Path, settings: Mapping[str, Any], written: Mapping[str, Any
 
 def _canonize(stage: Mapping[str, Any]) -> Canonize:
     rest = {key: value for key, value in stage.items() if key != "validation"}
+    registry = stage.get("registry", bundled.registry())
     return Canonize(
-        **{"schemas": stage["registry"] / "schemas"}
+        **{"registry": registry, "schemas": registry / "schemas"}
         | rest
         | stage.get("validation", {})
         | {

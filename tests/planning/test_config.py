@@ -518,3 +518,11 @@ def test_the_schema_means_the_same_to_other_validators(path: tuple[Any, ...], va
     written = json.dumps(value)
     if '\\n"' not in written and "NaN" not in written:  # jsonschema's `$` matches before a final newline
         assert (not found) == other.is_valid(document)
+
+
+def test_without_a_registry_the_bundled_one_is_used(tmp_path: Path) -> None:
+    text = SMALL.replace(", registry: transforms", "")
+    assert "registry" not in text
+    loaded = load(tmp_path, text)
+    assert (loaded.canonize.registry / "email" / "gmail_to_canonical_v1.meta.yaml").is_file()
+    assert loaded.canonize.schemas == loaded.canonize.registry / "schemas"
