@@ -56,5 +56,5 @@ def init(directory: Path) -> list[Path]:
     shutil.copytree(bundled.registry(), directory / "transforms")
     private.make_directory(directory / "phi-data")
     for name, content in files.items():
-        (directory / name).write_text(content)
+        private.write(directory / name, content.encode())
     return created
