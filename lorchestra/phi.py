@@ -7,6 +7,7 @@ owner, links, every ancestor, default ACLs, and every file and directory inside.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import stat
@@ -80,11 +81,16 @@ def _examine_directory(directory: Path) -> Iterator[Exposure]:
         yield Exposure(fault, command=("setfacl", "-k", str(directory)), safe=True)
 
 
+_DEEPEST = 100
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 _FAULTS: Mapping[str, tuple[str, str]] = {
     "open": ("open to others", ""),
     "acl": ("directories with a default ACL that opens new files", ""),
     "foreign": ("owned by another user", "( -not -uid {me} )"),
     "special": ("links, FIFOs, sockets or devices", "( -not -type f -not -type d )"),
+    "closed": ("directories that you cannot read", "-type d -not -readable"),
+    "deep": (f"nested deeper than {_DEEPEST} levels", "-mindepth {deepest}"),
     "linked": ("files with a second hard link, which may be elsewhere", "( -type f -links +1 )"),
 }
 _COMMANDS: Mapping[str, tuple[str, ...]] = {"open": ("chmod", "-R", "go="), "acl": ("setfacl", "-R", "-k")}
@@ -95,52 +101,78 @@ def examine_content(root: Path, known: Mapping[Path, Listing] | None = None) -> 
 
     `known` are directories that have been listed already. Entries that disappear meanwhile are not counted.
     """
-    counts = _count(root, known or {})
+    counts = _Count(root, known or {}).counts
     for fault in (fault for fault in _FAULTS if counts[fault]):
         words, condition = _FAULTS[fault]
         text = f"PHI directory {visible(str(root))}: {entries_are(counts[fault])} {words}."
         if fault in _COMMANDS:
             yield Exposure(text, command=(*_COMMANDS[fault], str(root)), safe=True)
         else:
-            find = ("find", str(root), *condition.format(me=os.geteuid()).split())
+            find = ("find", str(root), *condition.format(me=os.geteuid(), deepest=_DEEPEST + 1).split())
             yield Exposure(text, f"Move them away; to list them, run: {shlex.join(find)}")
 
 
-def _count(root: Path, known: Mapping[Path, Listing]) -> Counter[str]:
-    counts, me, pending = Counter[str](), os.geteuid(), [str(root)]
-    # Meltano's plugins are linked into its private directories; programs may deliver links, which are then refused.
-    links_allowed = tuple(f"{root}/{name}/" for name in ("sources", "staging", "refused") if root.name == ".work")
-    while pending:
-        directory = pending.pop()
-        for path, status in _entries(directory, known.get(Path(directory)) if known else None):
-            mode = status.st_mode
-            if status.st_uid != me:
-                counts["foreign"] += 1
-            elif stat.S_ISDIR(mode):
-                counts["open"] += bool(mode & 0o077)
-                counts["acl"] += acl.has_default_acl(path)
-                pending.append(path)
-            elif stat.S_ISREG(mode):
-                if mode & 0o077:
-                    counts["open"] += 1
-                elif status.st_nlink > 1:
-                    counts["linked"] += 1
-            elif not (stat.S_ISLNK(mode) and path.startswith(links_allowed)):
-                counts["special"] += 1
-    return counts
+class _Count:
+    """How many entries below a directory have each fault.
 
+    Hundreds of thousands are checked before every run: names are looked up relative to open directories.
+    """
 
-def _entries(directory: str, known: Listing | None) -> Iterator[tuple[str, os.stat_result]]:
-    if known is not None:
-        yield from ((f"{directory}/{name}", status) for name, status in known.entries())
-        return
-    try:
-        scan = os.scandir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with scan:
-        for entry in scan:
-            try:
-                yield entry.path, entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
+    def __init__(self, root: Path, known: Mapping[Path, Listing]) -> None:
+        self.counts = Counter[str]()
+        self._me = os.geteuid()
+        self._known = {str(path): listed for path, listed in known.items()}
+        # Meltano's plugins are linked into its private directories; programs may deliver links, which are then refused.
+        names = ("sources", "staging", "refused") if root.name == ".work" else ()
+        self._links_allowed = tuple(f"{root}/{name}/" for name in names)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._directory(os.open(root, _OPEN), str(root), 0)
+
+    def _directory(self, descriptor: int, path: str, depth: int) -> None:
+        try:
+            for name in self._entries(descriptor, path):
+                if depth == _DEEPEST:
+                    self.counts["deep"] += 1
+                    continue
+                try:
+                    inner = os.open(name, _OPEN, dir_fd=descriptor)
+                except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
+                    continue
+                except PermissionError:
+                    self.counts["closed"] += 1
+                    continue
+                self.counts["acl"] += acl.has_default_acl(inner)
+                self._directory(inner, f"{path}/{name}", depth + 1)
+        finally:
+            os.close(descriptor)
+
+    def _entries(self, descriptor: int, path: str) -> list[str]:
+        """Count the entries of a directory; return the names of its directories."""
+        known = self._known.get(path)
+        if known is not None:
+            for name, status in known.entries():
+                self._entry(status, f"{path}/{name}")
+            return [name for name, status in known.entries() if stat.S_ISDIR(status.st_mode)]
+        directories = []
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                self._entry(status, path)
+                if stat.S_ISDIR(status.st_mode):
+                    directories.append(entry.name)
+        return directories
+
+    def _entry(self, status: os.stat_result, path: str) -> None:
+        mode = status.st_mode
+        if status.st_uid != self._me:
+            self.counts["foreign"] += 1
+        elif stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            if mode & 0o077:
+                self.counts["open"] += 1
+            elif status.st_nlink > 1 and stat.S_ISREG(mode):
+                self.counts["linked"] += 1
+        elif not (stat.S_ISLNK(mode) and f"{path}/".startswith(self._links_allowed)):
+            self.counts["special"] += 1

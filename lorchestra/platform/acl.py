@@ -16,12 +16,15 @@ def supported() -> bool:
     return hasattr(os, "getxattr")
 
 
-def has_access_acl(path: str | Path) -> bool:
-    """Whether a file has an ACL; the group bits of its mode then are the ACL's mask. False if not supported."""
+def has_access_acl(path: str | Path | int) -> bool:
+    """Whether a file (path or descriptor) has an ACL: the group bits of its mode then are the ACL's mask.
+
+    False if not supported.
+    """
     return _has(path, _ACCESS)
 
 
-def has_default_acl(path: str | Path) -> bool:
+def has_default_acl(path: str | Path | int) -> bool:
     """Whether a directory passes an ACL on to new files, which overrides the umask. False if not supported."""
     return _has(path, _DEFAULT)
 
@@ -31,7 +34,7 @@ def remove_default_acl(path: str | Path) -> None:
     os.removexattr(path, _DEFAULT)
 
 
-def _has(path: str | Path, attribute: str) -> bool:
+def _has(path: str | Path | int, attribute: str) -> bool:
     if not supported():
         return False
     try:

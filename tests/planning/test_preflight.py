@@ -288,6 +288,7 @@ INSECURE: dict[str, Arrange] = {
     "hidden raw file, readable by all": file("phi-data/raw/.hidden", 0o644),
     "hidden directory of raw files, open": directory("phi-data/raw/.hidden", 0o755),
     "raw file in a directory, readable by all": mode("phi-data/raw/older/gmail-messages-a-20251109.jsonl", 0o644),
+    "directory of raw files that its owner cannot read": mode("phi-data/raw/older", 0o000),
     "directory of raw files with a default ACL": acl("phi-data/raw/older", "default", 5),
     **{f"{kind} in raw": special("phi-data/raw/x", kind) for kind in ("FIFO", "socket", "device", "link")},
     "hidden FIFO in raw": special("phi-data/raw/.x", "FIFO"),
