@@ -82,13 +82,17 @@ HANDLING: Mapping[Code, Handling] = {
     Code.TRANSFORM_TAMPERED: Handling(
         Exit.REGISTRY,
         False,
-        "If you edited the file, run `can registry checksum --write`; otherwise restore it.",
+        "If you edited the file, run `can registry checksum --write --registry DIR`; otherwise restore it.",
     ),
-    Code.TRANSFORM_INVALID: Handling(Exit.REGISTRY, False, "Run `can registry validate` and fix what it reports."),
+    Code.TRANSFORM_INVALID: Handling(
+        Exit.REGISTRY, False, "Run `can registry validate --registry DIR` and fix what it reports."
+    ),
     Code.SCHEMA_MISSING: Handling(
         Exit.REGISTRY, False, "Add the schema to the registry; schemas are never downloaded."
     ),
-    Code.SCHEMA_INVALID: Handling(Exit.REGISTRY, False, "Run `can registry validate` and fix the schema."),
+    Code.SCHEMA_INVALID: Handling(
+        Exit.REGISTRY, False, "Run `can registry validate --registry DIR` and fix the schema."
+    ),
     Code.STORE_DAMAGED: Handling(
         Exit.UNEXPECTED, False, "Run `vector-projector verify`, then `vector-projector repair`."
     ),
@@ -98,19 +102,23 @@ HANDLING: Mapping[Code, Handling] = {
         Exit.NO_SPACE, False, "Free disk space or raise the quota, then start again. No data was lost."
     ),
     Code.TOO_MANY_REJECTS: Handling(
-        Exit.REJECTS, False, "Inspect the rejects file, then fix the transform or raise max_rejects."
+        Exit.REJECTS,
+        False,
+        "Fix the transform, or raise max_rejects: within it, rejected records go to the rejects file.",
     ),
     Code.TOO_FEW_FILES: Handling(Exit.UNEXPECTED, False, "Check the sources, or lower the limits under validation."),
     Code.BUSY: Handling(Exit.BUSY, False, "Wait for the other run to end."),
     Code.INPUT_CHANGED: Handling(
         Exit.TRY_LATER, True, "An input changed while it was read. Run again when nothing writes to it."
     ),
-    Code.COMPONENT_FAILED: Handling(Exit.UNEXPECTED, True, "See the private log."),
+    Code.COMPONENT_FAILED: Handling(
+        Exit.UNEXPECTED, True, "Read the program's log in .work/logs of the PHI directory; it may contain PHI."
+    ),
     Code.COMPONENT_MISSING: Handling(Exit.USAGE, False, "Install the program or correct its path."),
     Code.COMPONENT_CRASHED: Handling(
-        Exit.UNEXPECTED, True, "The program ended without an answer. See its private log."
+        Exit.UNEXPECTED, True, "Read the program's log in .work/logs of the PHI directory; it may contain PHI."
     ),
-    Code.SOURCE_FAILED: Handling(Exit.UNEXPECTED, True, "See the source's private log."),
+    Code.SOURCE_FAILED: Handling(Exit.UNEXPECTED, True, "Read the log named above; it may contain PHI."),
     Code.TIMED_OUT: Handling(Exit.TRY_LATER, True, "Raise the time limit, or find out why the program hangs."),
     Code.TRY_LATER: Handling(Exit.TRY_LATER, True, "Try again later."),
     Code.INTERRUPTED: Handling(Exit.INTERRUPTED, False, "Start again: finished work is kept."),

@@ -111,4 +111,5 @@ def _registry(config: Config) -> None:
     arguments = ("registry", "validate", "--registry", str(config.canonize.registry))
     status, output = programs.answer([str(program), *config.canonize.command[1:], *arguments])
     if status:
-        raise Failure(Code.TRANSFORM_INVALID, output.strip() or f"{program.name} registry validate ended with {status}")
+        message = output.strip() or f"{program.name} registry validate ended with {status}"
+        raise Failure(Code.TRANSFORM_INVALID, message, advice="Fix the files listed.")

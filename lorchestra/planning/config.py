@@ -157,7 +157,11 @@ def _content(path: Path) -> bytes:
         return trust.read(path, yaml_document.LARGEST + 1)
     except Failure as failure:
         if failure.code is Code.MISSING:
-            raise Failure(failure.code, failure.message, advice="Name the configuration with --config FILE.") from None
+            raise Failure(
+                failure.code,
+                failure.message,
+                advice="Create a pipeline with `lorchestra init`, or name its file with --config.",
+            ) from None
         raise
 
 

@@ -298,3 +298,20 @@ def test_validate_finds_a_directory_that_cannot_be_written(project: Project, mon
     failure = checks["write access"]
     assert failure and failure.code is Code.PERMISSION
     assert failure.message == f"{project.root}: cannot create or change files there"
+
+
+def test_advice_leads_somewhere(project: Project, tmp_path: Path) -> None:
+    nothing = subprocess.run([BIN / "lorchestra", "run"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert nothing.returncode == 2
+    assert "lorchestra init" in nothing.stderr
+    project.edit("    sources:\n", '    sources:\n      broken-source-x: {type: command, command: ["false"]}\n')
+    shown = project.run("lorchestra", "run", "--stage", "extract", status=None).stdout
+    (named,) = re.findall(r"see (\S+) \(private\)", shown)[:1]
+    assert Path(named).is_file()
+    assert "log named above" in shown
+    project.edit("    registry: transforms\n", "    registry: transforms\n    validation: {max_rejects: 0}\n")
+    raw = project.raw / "gmail-messages-a-20251110.jsonl"
+    raw.write_text('{"id": 7}\n')
+    failed = project.run("lorchestra", "run", "--stage", "canonize", status=7).stdout
+    assert "raise max_rejects" in failed
+    assert not (project.canonical / "rejects" / "email-20251110.jsonl").exists()
