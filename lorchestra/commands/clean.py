@@ -24,8 +24,7 @@ class Cleaning(NamedTuple):
 _WARNINGS = {
     "extract": "Raw extracts can be restored only if their sources deliver the records again.",
     "canonize": "Canonical files are rebuilt from the raw files.",
-    "index": "The store is rebuilt from the canonical files. Its history is lost: "
-    "earlier revisions, and the tombstones that keep purged records from returning.",
+    "index": "The store is rebuilt from the canonical files, without earlier revisions of its objects.",
 }
 
 

@@ -148,8 +148,11 @@ class Snapshot:
         """
         store = self.config.index.output_dir
         reasons: dict[str, str | None] = {}
-        for type_, digest in store_contents.wanted(listing.read(self.config.canonize.output_dir)).items():
-            held = store_contents.held(store, type_)
+        wanted = store_contents.wanted(listing.read(self.config.canonize.output_dir), self.store.note("outputs") or {})
+        self.store.write_note("outputs", wanted.known)
+        lost = not store_contents.has_database(store)
+        for type_, digest in wanted.digests.items():
+            held = None if lost else store_contents.held(store, type_)
             new = "the store does not hold this type yet" if held is None else "canonical files changed"
             reasons[type_] = None if held == digest else new
         return reasons
@@ -173,6 +176,7 @@ class Snapshot:
         ]
         if stage == "index":
             lines += _lines(listing.read(self.config.index.output_dir / "registry"))
+            lines.append(f"database {store_contents.has_database(self.config.index.output_dir)}")
         return _digest(lines)
 
     @cached_property

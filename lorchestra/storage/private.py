@@ -20,7 +20,7 @@ from lorchestra.base.errors import Code, Failure, from_os_error, visible
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
-_TEMPORARY = ".tmp~"
+TEMPORARY = ".tmp~"
 
 _LONGEST_HOLDER = 512
 _HOLDER = re.compile(r"(PID [0-9]+ on [!-~]{1,255} since [0-9TZ:-]+)\n")
@@ -99,7 +99,7 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 def temporary_name(path: Path) -> Path:
     """A new hidden name in the same directory, for the content that `path` will get."""
-    return path.with_name(f".{path.name}.{os.urandom(6).hex()}{_TEMPORARY}")
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}{TEMPORARY}")
 
 
 def sweep(directory: Path) -> int:
@@ -107,7 +107,7 @@ def sweep(directory: Path) -> int:
     swept = 0
     with os.scandir(directory) as entries:
         for entry in entries:
-            left = entry.name.startswith(".") and entry.name.endswith(_TEMPORARY)
+            left = entry.name.startswith(".") and entry.name.endswith(TEMPORARY)
             if left and not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
                 swept += 1

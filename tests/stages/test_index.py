@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 from tests.harness import Project, lines
+
+
+def _ids(built: Project) -> list[str]:
+    ids: list[str] = json.loads((built.store / "registry" / "email.json").read_bytes())["ids"]
+    return ids
 
 
 def test_the_store_is_laid_out_as_the_architecture_says(built: Project) -> None:
@@ -62,6 +68,31 @@ def test_a_record_that_no_file_holds_any_more_is_retired_not_deleted(built: Proj
     built.run("doit", "index")
     assert built.objects() == before
     assert built.state()["stages"]["index"]["counts"]["retired"] == 1
+
+
+def test_a_file_rebuilt_to_the_same_bytes_triggers_nothing_downstream(built: Project) -> None:
+    built.run("doit", "forget", "canonize:email-20251110")
+    assert built.ran("doit", "index") == {"canonize:email-20251110"}
+    for file in (built.root / "phi-data" / "canonical").glob("*.jsonl"):
+        os.utime(file)
+    assert not {task for task in built.ran("doit", "index") if task.startswith("index:")}
+
+
+def test_a_store_whose_database_was_overwritten_is_not_up_to_date(built: Project) -> None:
+    (built.store / "metadata.db").write_bytes(b"overwritten")
+    told = built.run("lorchestra", "run", "--stage", "index", status=None)
+    assert told.returncode != 0
+    assert "metadata.db" in told.stdout + told.stderr
+
+
+def test_purged_records_stay_away_after_clean(built: Project) -> None:
+    one = _ids(built)[0]
+    built.run("vector-projector", "purge", one, "--yes", "--store", str(built.store))
+    before = built.objects()
+    built.run("lorchestra", "clean", "--yes")
+    assert built.objects() == {}
+    built.run("lorchestra", "run", "--stage", "index")
+    assert built.objects() == before
 
 
 def test_a_store_that_was_removed_is_built_again(built: Project) -> None:

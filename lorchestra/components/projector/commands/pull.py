@@ -48,7 +48,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Pull, report, and end with the status of the first failure."""
+    """Pull, report, and end with the status of the first failure. A failure that is about no file is reported too."""
+    try:
+        return _pull(options)
+    except Failure as failure:
+        if options.report and failure.code is not Code.USAGE and not options.report.exists():
+            report = {**dict.fromkeys(COUNTS, 0), "rejected_by": {}, "failed": [_failed(FileFailure("", failure))]}
+            private.write(options.report, orjson.dumps(report) + b"\n")
+        raise
+
+
+def _pull(options: argparse.Namespace) -> int:
     began = time.monotonic()
     settings = config.resolve(options)
     if not settings.schemas.is_dir():
@@ -135,10 +145,7 @@ def _report(pull: Pull, failures: Sequence[FileFailure], objects: int, seconds: 
     return {
         **{name: pull.counts[name] for name in COUNTS},
         "rejected_by": dict(sorted(pull.rejected_by.items())),
-        "failed": [
-            {"file": f.file, "code": f.failure.code, "what": f.failure.message, "advice": f.failure.advice}
-            for f in failures
-        ],
+        "failed": [_failed(failed) for failed in failures],
         "objects": objects,
         "duration_seconds": round(seconds, 3),
     }

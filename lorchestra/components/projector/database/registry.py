@@ -55,8 +55,8 @@ def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]
 
 def holds(connection: apsw.Connection, no: int) -> str:
     """The digest of the canonical files of a type, as the contract describes it."""
-    query = "SELECT name, size, mtime_ns, inode FROM file WHERE type = ? AND missing = 0 ORDER BY name"
-    lines = "".join("{} {} {} {}\n".format(*row) for row in connection.execute(query, (no,)))
+    query = "SELECT name, lower(hex(sha256)) FROM file WHERE type = ? AND missing = 0 ORDER BY name"
+    lines = "".join("{} {}\n".format(*row) for row in connection.execute(query, (no,)))
     return hashlib.sha256(lines.encode("ascii")).hexdigest()
 
 

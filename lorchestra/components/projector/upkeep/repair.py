@@ -78,20 +78,21 @@ class Repair:
             tombstone.write(self._store, kind, identity)
         ledger.add(self._store, purged)
         buried = {identity for _, identity in purged}
+        misplaced: list[tuple[Path, Envelope]] = []
         for entry in scan.walk(self._store):
             if entry.tombstone:
                 continue
             found = envelope.unseal(entry.path.read_bytes()) if entry.name else None
             if found is not None and found.name != entry.name and self._fits(found):
-                found = self._move(entry.path, found)
-                entry = entry._replace(name=found.name if found else None)
-            if entry.name is None or found is None or not self._fits(found):
+                misplaced.append((entry.path, found))
+            elif entry.name is None or found is None or not self._fits(found):
                 self._set_aside(entry.path)
             elif entry.name.id in buried:  # a purge that was killed
                 entry.path.unlink()
                 self.counts["purged"] += 1
             else:
                 self._note(connection, found)
+        self._rename(connection, misplaced, buried)
 
     def _tidy(self) -> None:
         """Set aside links and whatever else does not belong into the store; take rights from other users.
@@ -108,21 +109,20 @@ class Repair:
             elif "hard_link" in entry.faults and path != self._store.database:
                 private.write(path, path.read_bytes())
 
-    def _move(self, path: Path, found: Envelope) -> Envelope | None:
-        """Give an intact object with another's name its own, as its envelope says; None if that is taken."""
-        target = self._store.object(found.name)
-        if target.exists():
-            return None if envelope.unseal(target.read_bytes()) else self._replace_broken(path, target, found)
-        private.make_directory(target.parent)
-        os.rename(path, target)
-        self.counts["renamed"] += 1
-        return found
-
-    def _replace_broken(self, path: Path, target: Path, found: Envelope) -> Envelope:
-        self._set_aside(target)
-        os.rename(path, target)
-        self.counts["renamed"] += 1
-        return found
+    def _rename(self, connection: apsw.Connection, misplaced: list[tuple[Path, Envelope]], buried: set[bytes]) -> None:
+        """Give intact objects with another's name their own, as their envelopes say; set aside what is there twice."""
+        moved = [(path.with_name(f".{path.name}.moved{private.TEMPORARY}"), found) for path, found in misplaced]
+        for (path, _), (aside, _) in zip(misplaced, moved, strict=True):
+            os.rename(path, aside)
+        for aside, found in moved:
+            target = self._store.object(found.name)
+            if target.exists() or found.name.id in buried:
+                self._set_aside(aside)
+                continue
+            private.make_directory(target.parent)
+            os.rename(aside, target)
+            self.counts["renamed"] += 1
+            self._note(connection, found)
 
     def _note(self, connection: apsw.Connection, found: Envelope) -> None:
         record, rules = found.parsed(), schema.rules_from(found.rules)
