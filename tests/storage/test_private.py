@@ -37,7 +37,8 @@ def child(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=30,
-        env={"PATH": os.environ["PATH"]},  # no measuring of coverage: these die in the middle
+        # No measuring of coverage: these die in the middle. No caches: with umask 0, others could write them.
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 
