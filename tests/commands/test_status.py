@@ -1,0 +1,60 @@
+"""`lorchestra status`, through the real program."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.harness import Project
+
+
+def test_status_before_anything_ran(project: Project) -> None:
+    told = project.run("lorchestra", "status").stdout
+    assert "last run   none" in told
+    assert "no successful extraction yet" in told
+    assert not (project.root / "phi-data").exists()
+    assert not project.logs.exists()
+
+
+def test_status_shows_what_is_out_of_date_stale_or_misnamed(built: Project) -> None:
+    (built.canonical / "email-20251110.jsonl").unlink()
+    (built.raw / "contacts-dataverse-20251110.jsonl").unlink()
+    (built.raw / "unknown-thing-20251110.jsonl").touch(mode=0o600)
+    (built.raw / "Somebody@Example.org.txt").touch(mode=0o600)
+    told = built.run("lorchestra", "status").stdout
+    assert "SUCCESS" in told
+    assert "1 of 2 files up to date" in told
+    assert "email-20251110: target deleted" in told
+    assert "stale      contact-20251110" in told
+    assert "unmatched  unknown-thing-20251110.jsonl" in told
+    assert "misnamed   1 file in the raw directory" in told
+    assert "Somebody" not in told
+    state = json.loads(built.run("lorchestra", "status", "--json").stdout)
+    assert state["canonical"]["to_make"] == {"email-20251110": ["target deleted"]}
+    assert state["unmatched"] == ["unknown-thing-20251110.jsonl"]
+    assert state["sources"]["gmail-messages-a"]["records"] == 6
+
+
+def test_status_has_an_exit_status_for_scripts(built: Project) -> None:
+    assert "next       nothing to do" in built.run("lorchestra", "status", status=0).stdout
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    content = raw.read_bytes()
+    raw.write_bytes(b"no\n")
+    built.run("lorchestra", "run", "--stage", "canonize", status=3)
+    assert "next       fix what failed" in built.run("lorchestra", "status", status=1).stdout
+    built.run("lorchestra", "status", "--json", status=1)
+    raw.write_bytes(content)
+    built.run("lorchestra", "run", "--stage", "canonize")
+    built.run("lorchestra", "status", status=0)
+
+
+def test_status_reports_directories_that_others_can_read(built: Project) -> None:
+    built.raw.chmod(0o750)
+    shown = built.run("lorchestra", "status", status=5).stdout
+    assert "chmod 700" in shown
+    assert "next       make the PHI directories private" in shown
+
+
+def test_status_shows_local_time_with_its_zone(built: Project) -> None:
+    shown = built.run("lorchestra", "status", env={"TZ": "Asia/Tokyo"}).stdout
+    assert re.search(r"last run   \d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST", shown)
