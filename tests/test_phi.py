@@ -42,18 +42,18 @@ def directory(tmp_path: Path) -> Path:
 
 
 def refused(*directories: Path, content: Path | None = None) -> str:
-    """The sentences with which a check refuses."""
+    """The messages of a refusal."""
     with pytest.raises(Failure) as caught:
         phi.require(directories, [content] if content else [])
     assert (caught.value.code, caught.value.exit) == (Code.INSECURE, Exit.PERMISSION)
     return caught.value.message
 
 
-def mended(sentences: str) -> None:
-    """Do what the sentences say, to the letter."""
+def repair(sentences: str) -> None:
+    """Run the commands that the messages show."""
     for sentence in sentences.splitlines():
         command = sentence.partition(" Run: ")[2]
-        assert command, f"{sentence} says no command"
+        assert command, f"{sentence} shows no command"
         subprocess.run(command, shell=True, check=True, timeout=10)
 
 
@@ -69,36 +69,36 @@ def with_acl(path: Path, kind: str, *entries: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_directories_that_are_not_there_are_born_private(tmp_path: Path, mask: int) -> None:
+def test_missing_directories_are_created_private(tmp_path: Path, mask: int) -> None:
     os.umask(mask)
     phi.require([tmp_path / "phi", tmp_path / "phi" / "raw", tmp_path / "a" / "b"])
     made = [tmp_path / name for name in ("phi", "phi/raw", "a", "a/b")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
 
 
-def test_looking_makes_nothing(tmp_path: Path) -> None:
+def test_checking_creates_nothing(tmp_path: Path) -> None:
     phi.require([tmp_path / "phi"], make=False)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777, 0o500, 0o600, 0o000, 0o2755])
-def test_another_mode_is_refused_and_the_sentence_mends_it(directory: Path, mode: int) -> None:
+def test_another_mode_is_refused_and_the_command_shown_fixes_it(directory: Path, mode: int) -> None:
     directory.chmod(mode)
     said = refused(directory)
     assert said == (
         f"PHI directory {directory} has insecure permissions {mode:#o}. Expected 0o700. Run: chmod 700 '{directory}'"
     )
-    mended(said)
+    repair(said)
     phi.require([directory])
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o2700, 0o1700])
-def test_bits_that_open_nothing_are_fine(directory: Path, mode: int) -> None:
+def test_bits_that_give_no_access_are_accepted(directory: Path, mode: int) -> None:
     directory.chmod(mode)
     phi.require([directory])
 
 
-def test_every_exposure_is_told_at_once_and_nothing_is_made(tmp_path: Path) -> None:
+def test_all_exposures_are_reported_at_once_and_nothing_is_created(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir(mode=0o755)
     said = refused(tmp_path / "one", tmp_path / "two", tmp_path / "three", tmp_path / "one")
@@ -107,22 +107,20 @@ def test_every_exposure_is_told_at_once_and_nothing_is_made(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("dangling", [False, True])
-def test_a_link_is_refused_even_where_it_leads_to_a_private_directory(
-    tmp_path: Path, directory: Path, dangling: bool
-) -> None:
+def test_a_link_is_refused_even_to_a_private_directory(tmp_path: Path, directory: Path, dangling: bool) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "nowhere" if dangling else directory)
     assert refused(link).startswith(f"PHI directory {link} is a link. ")
 
 
-def test_a_file_in_the_directorys_place_is_refused_and_moved_away(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_directory_is_refused_and_the_command_moves_it(tmp_path: Path) -> None:
     (tmp_path / "phi").write_text("what is this")
-    mended(refused(tmp_path / "phi"))
+    repair(refused(tmp_path / "phi"))
     phi.require([tmp_path / "phi"])
     assert (tmp_path / "phi.moved").read_text() == "what is this"
 
 
-def test_a_directory_below_a_file_is_no_traceback(tmp_path: Path) -> None:
+def test_a_directory_below_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises((Failure, NotADirectoryError)):
         phi.require([tmp_path / "file" / "phi"])
@@ -135,15 +133,15 @@ def test_a_directory_of_another_user_is_refused(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o757, 0o722])
-def test_an_ancestor_that_others_may_change_is_refused_and_mended(directory: Path, mode: int) -> None:
+def test_an_ancestor_that_others_can_change_is_refused_and_the_command_fixes_it(directory: Path, mode: int) -> None:
     directory.parent.chmod(mode)
     said = refused(directory)
     assert said.startswith(f"{directory.parent} can be changed by others.")
-    mended(said)
+    repair(said)
     phi.require([directory])
 
 
-def test_a_sticky_ancestor_protects_what_is_ours_in_it(directory: Path) -> None:
+def test_a_sticky_ancestor_is_accepted(directory: Path) -> None:
     directory.parent.chmod(0o1777)
     phi.require([directory])
 
@@ -159,7 +157,7 @@ def test_an_ancestor_of_another_user_is_refused_even_when_sticky(tmp_path: Path)
 
 
 @pytest.mark.parametrize("chain", [1, 3])
-def test_a_link_on_the_way_that_others_can_turn_is_refused(tmp_path: Path, directory: Path, chain: int) -> None:
+def test_a_link_in_the_path_that_others_can_replace_is_refused(tmp_path: Path, directory: Path, chain: int) -> None:
     """realpath sees a safe path only: what leads there can be turned elsewhere between two runs."""
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "0").symlink_to(f"../{directory.name}")
@@ -172,7 +170,7 @@ def test_a_link_on_the_way_that_others_can_turn_is_refused(tmp_path: Path, direc
 
 
 @root
-def test_a_link_of_another_user_on_the_way_is_refused(tmp_path: Path, directory: Path) -> None:
+def test_a_link_of_another_user_in_the_path_is_refused(tmp_path: Path, directory: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(directory)
     os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
@@ -205,7 +203,7 @@ class Groups:
         ("me", [], ["eve"], False),
     ],
 )
-def test_a_group_of_ones_own_may_write_above(
+def test_a_private_group_may_write_to_ancestors(
     directory: Path, monkeypatch: pytest.MonkeyPatch, name: str, members: list[str], primary: list[str], fine: bool
 ) -> None:
     """With umask 002 and a group a user, as many distributions have it, every home directory is group-writable."""
@@ -217,7 +215,7 @@ def test_a_group_of_ones_own_may_write_above(
         assert "can be changed by others" in refused(directory)
 
 
-def test_an_unknown_group_is_not_ones_own(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_group_is_not_private(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import grp
 
     def unknown(gid: int) -> None:
@@ -229,13 +227,15 @@ def test_an_unknown_group_is_not_ones_own(directory: Path, monkeypatch: pytest.M
     assert "can be changed by others" in refused(directory)
 
 
-def test_an_acl_above_is_not_taken_for_ones_own_group(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acl_of_an_ancestor_is_not_mistaken_for_a_private_group(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The group's bits of the mode then show the mask: what the users that the ACL names may do at most."""
     Groups(monkeypatch, name="me", members=[], primary=[])
     with_acl(directory.parent, "access", (1, 7, -1), (2, 7, NOBODY), (4, 0, -1), (0x10, 7, -1), (0x20, 0, -1))
     said = refused(directory)
     assert "can be changed by others" in said
-    mended(said)
+    repair(said)
     phi.require([directory])
 
 
@@ -244,20 +244,18 @@ def test_a_default_acl_is_refused(directory: Path) -> None:
     said = refused(directory)
     assert said.endswith(f"has a default ACL that opens new files. Run: setfacl -k '{directory}'")
     if shutil.which("setfacl"):
-        mended(said)
+        repair(said)
     else:
         os.removexattr(directory, "system.posix_acl_default")
     phi.require([directory])
 
 
-def test_a_default_acl_that_is_inherited_is_found_in_what_was_just_made(directory: Path) -> None:
+def test_an_inherited_default_acl_of_a_new_directory_is_found(directory: Path) -> None:
     with_acl(directory.parent, "default", (1, 7, -1), (4, 5, -1), (0x20, 5, -1))
     assert "has a default ACL" in refused(directory.parent / "new")
 
 
-def test_other_refusals_of_the_system_are_not_taken_for_safety(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_system_errors_are_not_ignored(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> bytes:
         raise PermissionError(13, "no")
 
@@ -267,19 +265,19 @@ def test_other_refusals_of_the_system_are_not_taken_for_safety(
         phi.require([directory])
 
 
-def test_open_files_and_directories_inside_are_counted_and_mended(directory: Path) -> None:
+def test_open_files_and_directories_inside_are_counted_and_the_command_fixes_them(directory: Path) -> None:
     (directory / "Jane-Doe.jsonl").touch()
     (directory / "inner").mkdir(mode=0o755)
     (directory / "fine").touch(mode=0o600)
     said = refused(directory, content=directory)
     assert said.startswith(f"PHI directory {directory}: 2 entries are open to others.")
     assert "Jane" not in said, "a file's name may be anything"
-    mended(said)
+    repair(said)
     phi.require([directory], [directory])
 
 
 @root
-def test_foreign_files_and_links_inside_are_counted_and_can_be_seen(directory: Path) -> None:
+def test_foreign_files_and_links_inside_are_counted_and_the_command_lists_them(directory: Path) -> None:
     (directory / "theirs").touch(mode=0o600)
     os.chown(directory / "theirs", NOBODY, NOBODY)
     said = refused(content=directory)
@@ -297,12 +295,10 @@ def test_foreign_files_and_links_inside_are_counted_and_can_be_seen(directory: P
 
 
 @pytest.mark.parametrize("name", ["with space", "quote'd", "$(touch owned)", "-rf", "; rm x", "é"])
-def test_the_commands_are_safe_to_paste_whatever_the_name(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_are_quoted_for_every_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).mkdir(mode=0o755)
-    mended(refused(tmp_path / name))
+    repair(refused(tmp_path / name))
     phi.require([tmp_path / name])
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -348,7 +344,7 @@ sys.exit(program.run("prog", lambda: phi.require([Path(sys.argv[1]), Path(sys.ar
     assert own or f"PHI directory {home / 'phi'} belongs to another user." in done.stderr
 
 
-def test_a_sentence_quotes_paths_as_a_shell_does() -> None:
+def test_paths_are_quoted_for_the_shell() -> None:
     assert str(Exposure("A.", command=("chmod", "700", "/a b"))) == f"A. Run: chmod 700 {shlex.quote('/a b')}"
 
 

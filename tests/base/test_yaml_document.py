@@ -57,7 +57,7 @@ def value(text: bytes) -> Any:
         (b"...\n", "1:1: not YAML"),
     ],
 )
-def test_what_misleads_a_reader_is_refused_with_its_place(text: bytes, finding: str) -> None:
+def test_misleading_constructs_are_refused_with_their_place(text: bytes, finding: str) -> None:
     assert refused(text).startswith(finding)
 
 
@@ -77,7 +77,7 @@ def test_deep_nesting_is_refused_and_overflows_nothing(opening: bytes) -> None:
     assert "nested deeper than 64 levels" in refused(opening * 100_000)
 
 
-def test_sixty_levels_are_fine() -> None:
+def test_sixty_levels_are_accepted() -> None:
     assert value(b"[" * 60 + b"]" * 60) is not None
 
 
@@ -92,7 +92,7 @@ def test_an_alias_bomb_costs_nothing() -> None:
     assert peak < 5_000_000
 
 
-def test_a_huge_document_is_refused_unread() -> None:
+def test_a_huge_document_is_refused_before_parsing() -> None:
     assert refused(b"#" * (yaml_document.LARGEST + 1)) == f"1:1: larger than {yaml_document.LARGEST} bytes"
 
 
@@ -105,11 +105,11 @@ def test_text_stays_text() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\n\n", b"# nothing but a comment\n"])
-def test_an_empty_document_is_nothing(text: bytes) -> None:
+def test_an_empty_document_is_none(text: bytes) -> None:
     assert value(text) is None
 
 
-def test_every_key_and_item_knows_its_place() -> None:
+def test_every_key_and_item_has_a_place() -> None:
     document = yaml_document.load(b"a:\n  b: 1\n  c:\n    - x\n    - {d: 2}\n", "d")
     assert document.place(("a", "c", 1, "d")) == Place(5, 8)
     assert document.place(("a", "c", 0)) == Place(4, 7)
@@ -125,13 +125,13 @@ def test_every_key_and_item_knows_its_place() -> None:
         '"{0}": 1\n"{0}": 2', "? {{{0}: 1}}\n: 2", "a: !<{0}", "%TAG !{0} x\n--- 1\n", "a:\n  '{0}\n b: 1",
     ],
 )  # fmt: skip
-def test_no_finding_quotes_what_was_written(text: str) -> None:
+def test_no_finding_quotes_the_document(text: str) -> None:
     assert CANARY not in refused(text.format(CANARY).encode())
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+def test_any_bytes_are_loaded_or_refused(content: bytes) -> None:
     try:
         yaml_document.load(content, "d")
     except ConfigFailure as failure:
@@ -140,7 +140,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.text("ab:-[]{}&*!|>'\"%@`#?,<=~0x.:_ \n\t\u0085\u2028", max_size=40))
-def test_any_text_of_yaml_signs_is_read_or_refused(text: str) -> None:
+def test_any_text_of_yaml_indicators_is_loaded_or_refused(text: str) -> None:
     try:
         yaml_document.load(text.encode(), "d")
     except ConfigFailure as failure:
@@ -158,7 +158,7 @@ plain = st.recursive(
 
 @settings(deadline=None, max_examples=150)
 @given(plain, st.booleans())
-def test_plain_documents_mean_what_they_mean_to_everybody(content: Any, flow: bool) -> None:
+def test_plain_documents_load_as_with_pyyaml(content: Any, flow: bool) -> None:
     text = yaml.safe_dump(content, default_flow_style=flow, allow_unicode=True)
     try:
         found = value(text.encode())

@@ -1,4 +1,4 @@
-"""pipeline.yaml: what it means, and that every fault is told at once, at its place, without a value."""
+"""pipeline.yaml: its meaning; all errors are reported at once, with their place and without a value."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def source(settings: str) -> str:
     ).replace("extract:\n", "extract:\n", 1)
 
 
-def test_a_full_configuration_means_what_it_says(tmp_path: Path) -> None:
+def test_a_full_configuration(tmp_path: Path) -> None:
     c = load(tmp_path / ".", FULL)
     assert (c.name, c.fail_fast, c.jobs, c.log_level) == ("phi-pipeline", True, 4, "DEBUG")
     assert c.path == tmp_path / "pipeline.yaml"
@@ -126,7 +126,7 @@ def test_a_full_configuration_means_what_it_says(tmp_path: Path) -> None:
     assert c.phi_directories[0] == Path("/home/user/phi-data")
 
 
-def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
+def test_defaults(tmp_path: Path) -> None:
     c = load(tmp_path, SMALL)
     assert (c.log_directory, c.log_level, c.fail_fast) == (tmp_path / "logs", "INFO", False)
     assert c.phi_directory == tmp_path / "phi-data"
@@ -163,12 +163,12 @@ def test_the_bundled_configuration_names_its_schema_for_editors() -> None:
     assert ROOT / first.partition("$schema=")[2] == config._SCHEMA
 
 
-def test_the_bundled_configuration_is_good() -> None:
+def test_the_bundled_configuration_is_valid() -> None:
     assert len(config.load(ROOT / "pipeline.yaml", {}).extract.sources) == 5
 
 
 @pytest.mark.parametrize("written", ["pipeline.yaml", "./pipeline.yaml", "../{here}/pipeline.yaml"])
-def test_paths_are_relative_to_the_file_wherever_one_stands(
+def test_paths_are_relative_to_the_file_not_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
     (tmp_path / "pipeline.yaml").write_text(SMALL.replace("phi-data/raw", "./phi-data/../phi-data/raw/"))
@@ -177,7 +177,7 @@ def test_paths_are_relative_to_the_file_wherever_one_stands(
     assert c.extract.output_dir == tmp_path / "phi-data" / "raw"
 
 
-def test_every_fault_is_told_at_once_with_its_near_miss(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_with_the_closest_match(tmp_path: Path) -> None:
     text = """\
 pipeline: {nmae: x}
 stagse: {}
@@ -239,7 +239,7 @@ behavior: {jobs: 0, fail_fast: 3}
         ('{type: sample, kind: gmail-messages, start: "20251112", records: 1, canary: "a b"}', "must be at most 64"),
     ],
 )  # fmt: skip
-def test_a_sources_fault_is_told_once(tmp_path: Path, settings: str, finding: str) -> None:
+def test_an_error_of_a_source_is_reported_once(tmp_path: Path, settings: str, finding: str) -> None:
     found = findings(tmp_path, source(settings))
     assert len(found) == 1, found
     assert finding in found[0]
@@ -252,7 +252,7 @@ def test_a_sources_name_can_be_a_files_name(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["email/x\\n", "../x", "email/", "email/x@1", "/email/x", "a/" + "b" * 300])
-def test_a_transforms_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+def test_a_transform_name_cannot_leave_the_registry(tmp_path: Path, name: str) -> None:
     text = SMALL.replace("mappings: []", f'mappings: [{{source_pattern: "*", transform: "{name}"}}]')
     (found,) = findings(tmp_path, text)
     assert "`transform` " in found
@@ -291,7 +291,7 @@ def test_the_mode_is_0700_as_text(tmp_path: Path, mode: str, finding: str) -> No
         ("phi-data/a", "phi-data/a2", "phi-data/c", ".", []),
     ],
 )  # fmt: skip
-def test_stage_directories_lie_below_the_phi_directory_and_apart(
+def test_stage_directories_are_below_the_phi_directory_and_disjoint(
     tmp_path: Path, extract: str, canonize: str, index: str, logs: str, told: list[str]
 ) -> None:
     text = SMALL.replace("phi-data/raw", extract).replace("phi-data/canonical", canonize)
@@ -312,14 +312,12 @@ def test_stage_directories_lie_below_the_phi_directory_and_apart(
         ("${N:-12}", {"N": "3"}, 3),
     ],
 )  # fmt: skip
-def test_numbers_may_come_from_the_environment(
-    tmp_path: Path, written: str, environment: dict[str, str], meant: int
-) -> None:
+def test_numbers_from_the_environment(tmp_path: Path, written: str, environment: dict[str, str], meant: int) -> None:
     text = SMALL.replace("sources: {}}", 'sources: {}, validation: {min_records: "' + written + '"}}')
     assert load(tmp_path, text, **environment).extract.min_records == meant
 
 
-def test_truth_values_and_shares_may_too(tmp_path: Path) -> None:
+def test_truth_values_and_decimals_from_the_environment(tmp_path: Path) -> None:
     c = load(tmp_path, SMALL + 'behavior: {fail_fast: "${F}"}', F="true")
     assert c.fail_fast is True
     text = source('{type: sample, kind: gmail-messages, start: "${D}", records: 1, malformed: "${M}"}')
@@ -341,7 +339,7 @@ def test_references_inside_text(tmp_path: Path, written: str, meant: str) -> Non
 
 
 @pytest.mark.parametrize("written", ["${}", "${1A}", "${A-b}", "${A", "${A:+b}", "${A:-${B}}", "${ A }", "${A.b}"])
-def test_what_only_looks_like_a_reference_is_a_finding(tmp_path: Path, written: str) -> None:
+def test_malformed_references(tmp_path: Path, written: str) -> None:
     text = source(f'{{type: meltano, repo_path: x, loader: y, environment: "{written}"}}')
     found = findings(tmp_path, text, B=SECRET)
     assert found == ["6:51: `${` begins ${NAME} or ${NAME:-default}; write $${ for the text itself"]
@@ -388,7 +386,7 @@ def test_a_variable_that_is_not_set_is_a_finding_at_its_place(tmp_path: Path) ->
     )
 
 
-def test_a_key_is_not_filled_in(tmp_path: Path) -> None:
+def test_references_in_keys_are_not_replaced(tmp_path: Path) -> None:
     assert SECRET not in "".join(findings(tmp_path, SMALL + '"${S}": 1', S=SECRET))
 
 
@@ -408,17 +406,17 @@ def test_no_secret_of_the_environment_reaches_a_finding(tmp_path: Path, place: s
     assert SECRET not in found
 
 
-def test_keys_are_shown_short_and_harmless(tmp_path: Path) -> None:
+def test_keys_are_shown_short_and_without_control_characters(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, SMALL + f'? "\\e[31m{"x" * 5000}"\n: 1')
     assert found == f"6:3: unknown key `?[31m{'x' * 55}`"
 
 
 @pytest.mark.parametrize("content", ["", "5", "[]", "text", "null", "{}"])
-def test_another_document_is_no_configuration(tmp_path: Path, content: str) -> None:
+def test_other_documents_are_refused(tmp_path: Path, content: str) -> None:
     assert findings(tmp_path, content)[0].startswith("1:1: ")
 
 
-def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "no.yaml", "no such file"), (tmp_path, "is a directory")):
         with pytest.raises(Failure) as caught:
             config.load(path)
@@ -444,13 +442,13 @@ def test_loading_is_fast_and_needs_no_other_validator(tmp_path: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
-def test_the_digest_moves_with_the_meaning_alone(tmp_path: Path) -> None:
+def test_the_digest_changes_with_the_meaning_only(tmp_path: Path) -> None:
     first = load(tmp_path, SMALL.replace("phi-data/raw", '"phi-data/${R}"'), R="raw").sha256
     assert load(tmp_path, "# a comment\n" + SMALL).sha256 == first
     assert load(tmp_path, SMALL.replace("phi-data/raw", "phi-data/other")).sha256 != first
 
 
-def test_the_schema_is_one_and_fetches_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_schema_is_valid_and_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import jsonschema
 
     schema = json.loads(config._SCHEMA.read_bytes())
@@ -478,7 +476,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(paths(FULL_VALUE)), value=values, into=st.booleans())
-def test_any_value_in_any_place_is_taken_or_refused(
+def test_any_value_in_any_place_is_accepted_or_refused(
     tmp_path: Path, path: tuple[Any, ...], value: Any, into: bool
 ) -> None:
     document = json.loads(json.dumps(FULL_VALUE))

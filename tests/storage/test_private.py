@@ -46,7 +46,7 @@ def names(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())
 
 
-def test_every_way_to_make_a_file_gives_a_private_one(tmp_path: Path) -> None:
+def test_every_way_to_create_a_file_makes_it_private(tmp_path: Path) -> None:
     private.make_directory(tmp_path / "a" / "b")
     private.create(tmp_path / "a" / "b" / "created").close()
     os.close(private.append(tmp_path / "a" / "b" / "appended"))
@@ -89,7 +89,7 @@ def test_a_file_is_created_once(tmp_path: Path) -> None:
         private.create(tmp_path / "x")
 
 
-def test_a_directory_that_exists_is_left_to_be_judged(tmp_path: Path) -> None:
+def test_an_existing_directory_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
     private.make_directory(tmp_path / "open" / "inner")
@@ -97,7 +97,7 @@ def test_a_directory_that_exists_is_left_to_be_judged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+def test_a_failing_block_keeps_the_old_content(tmp_path: Path, error: type[BaseException]) -> None:
     private.write(tmp_path / "x", b"old")
     with pytest.raises(error), private.replacing(tmp_path / "x") as file:
         file.write(b"new")
@@ -106,7 +106,7 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path, error: type[Ba
     assert (tmp_path / "x").read_bytes() == b"old"
 
 
-def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_do_not_interfere(tmp_path: Path) -> None:
     with private.replacing(tmp_path / "x") as first:
         first.write(b"first")
         private.write(tmp_path / "x", b"second")
@@ -114,7 +114,7 @@ def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> No
     assert names(tmp_path) == ["x"]
 
 
-def test_what_the_system_refuses_is_a_failure_without_the_original(tmp_path: Path) -> None:
+def test_system_errors_become_failures_without_context(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         private.write(tmp_path / "nowhere" / "x", b"")
     assert caught.value.code is Code.MISSING
@@ -126,7 +126,7 @@ def test_what_the_system_refuses_is_a_failure_without_the_original(tmp_path: Pat
     assert names(tmp_path) == ["directory"]
 
 
-def test_a_full_disk_leaves_the_old_content_and_no_trace(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_content_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     private.write(tmp_path / "x", b"old")
     done = child(
         """
@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_trace(tmp_path: Path) -> None
     assert names(tmp_path) == ["x"]
 
 
-def test_a_line_that_does_not_fit_any_more_is_an_error_and_not_silence(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_an_error(tmp_path: Path) -> None:
     done = child(
         """
         import resource
@@ -165,7 +165,7 @@ def test_a_line_that_does_not_fit_any_more_is_an_error_and_not_silence(tmp_path:
     assert (tmp_path / "x").read_bytes() == b"12345\n6789\nnext\n", "the torn line cost no other"
 
 
-def test_kill_9_in_the_middle_leaves_the_old_content_and_the_sweep_clears(tmp_path: Path) -> None:
+def test_kill_9_keeps_the_old_content_and_sweep_removes_the_temporary_file(tmp_path: Path) -> None:
     private.write(tmp_path / "x", b"old")
     done = child(
         """
@@ -185,7 +185,7 @@ def test_kill_9_in_the_middle_leaves_the_old_content_and_the_sweep_clears(tmp_pa
     assert names(tmp_path) == [".directory.tmp~", ".hidden", "x", "x.tmp~"]
 
 
-def test_a_lock_has_one_holder_and_dies_with_it(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_and_is_released_at_its_death(tmp_path: Path) -> None:
     with subprocess.Popen(
         [
             sys.executable,
