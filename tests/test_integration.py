@@ -71,7 +71,7 @@ def test_not_a_word_of_a_record_leaves_the_phi_directories(tmp_path: Path) -> No
     told += [
         project.run("doit", "-v", "2", "canonize", status=None),
         project.run("lorchestra", "run", "--stage", "index", status=None),
-        project.run("lorchestra", "status"),
+        project.run("lorchestra", "status", status=None),
         project.run("doit", "list", "--all", "--status"),
         project.run("doit", "info", "canonize:email-20251110", status=None),
     ]
