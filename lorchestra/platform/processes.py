@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 
@@ -13,17 +12,6 @@ def has_open(process: int, path: Path) -> bool:
         return any(link.readlink() == name for link in Path(f"/proc/{process}/fd").iterdir())
     except OSError:
         return False
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process exists."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def boot_id() -> bytes:
