@@ -42,7 +42,7 @@ def test_failed_authentication_is_tried_again_and_told_without_the_token(project
     project.plan("auth", "auth")
     result = project.run(attempts=2)
     assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
-    assert result.message == "meltano ended with status 1, its extractor ended with status 1"
+    assert result.message == "meltano ended with exit status 1, its extractor ended with status 1"
     assert TOKEN in project.log(result), "the plugin's words are kept, but only in the private log"
     project.check_privacy()
     project.settle()
@@ -187,10 +187,8 @@ def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project
     (project.root / ".meltano" / "meltano.db").write_bytes(b"no database" * 1000)
     result = project.run()
     assert (result.status, result.code) == ("failed", Code.CONFIG)
-    assert (
-        result.message
-        == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database. Mend it or move it away."
-    )
+    assert result.message == f"{project.root}/.meltano/meltano.db: cannot be read as Meltano's database"
+    assert result.advice == "Repair it or move it away."
 
 
 @long
@@ -226,3 +224,34 @@ def test_what_meltano_needs_and_does_not_find_is_named(project: Project) -> None
     result = project.run(attempts=3)
     assert (result.code, result.attempts) == (Code.CONFIG, 1)
     assert project.run(environment="test").status == "ok"
+
+
+def test_a_loader_that_loses_records_fails_and_the_bookmark_stays(project: Project) -> None:
+    sound = project.records
+    project.serve([record | {"lost": True} if record["n"] == 3 else record for record in sound])
+    project.plan("ok")
+    result = project.run()
+    assert (result.status, result.code) == ("partial", Code.SOURCE_FAILED)
+    assert "sent 6 records but target-jsonl wrote 5; its bookmark stays" in result.message
+    project.serve(sound)
+    assert project.settle().new_records == 1
+
+
+def test_an_undeclared_second_stream_is_refused_before_anything_is_published(project: Project) -> None:
+    project.plan("streams")
+    result = project.run()
+    assert (result.status, result.code, result.files) == ("failed", Code.CONFIG, ())
+    assert "streams that are not declared: message_list, messages; nothing was published" in result.message
+    assert f"      message_list: {ACCOUNTS[0]}-message_list" in result.advice
+    project.plan()
+    declared = project.run(streams={"messages": ACCOUNTS[0], "message_list": None})
+    assert (declared.status, declared.discarded) == ("ok", 6)
+    assert sorted(project.house.records(), key=lambda record: record["n"]) == project.records
+
+
+def test_a_plugin_keeps_the_name_that_meltano_users_give_it(project: Project) -> None:
+    text = (project.root / "meltano.yml").read_text()
+    (project.root / "meltano.yml").write_text(text.replace("name: gmail-messages-acct1", "name: tap-gmail--acct1"))
+    source = project.source(extractor="tap-gmail--acct1")
+    result = project.house.ask(source)
+    assert (result.status, result.files) == ("ok", ("gmail-messages-acct1-20251112.jsonl",))

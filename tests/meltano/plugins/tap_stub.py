@@ -10,6 +10,7 @@ late          dies after the bookmark was told
 stuck         tells half of the records and the bookmark for them, then ignores SIGTERM and hangs
 kill          ends its own Meltano by SIGKILL, with half of the records told
 slow          waits between the records
+streams       sends a second stream, of stubs with the same ids
 """
 
 from __future__ import annotations
@@ -77,11 +78,19 @@ def main() -> None:
             time.sleep(1)
     for record in records[half:]:
         tell_record(record, what)
+    if what == "streams":
+        tell_second_stream(records)
     if records:
         tell_state(records[-1]["n"])
     if what == "late":
         time.sleep(0.5)  # so that Meltano has saved the bookmark
         sys.exit(f"died of {records[-1]}")
+
+
+def tell_second_stream(records: list[dict[str, Any]]) -> None:
+    tell({"type": "SCHEMA", "stream": "message_list", "schema": {"type": "object"}, "key_properties": ["id"]})
+    for record in records:
+        tell({"type": "RECORD", "stream": "message_list", "record": {"id": record["id"]}})
 
 
 def tell_record(record: dict[str, Any], what: str) -> None:

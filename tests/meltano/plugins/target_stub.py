@@ -1,7 +1,7 @@
 """A Singer target of the standard library alone, for tests.
 
-It writes as target-jsonl 0.1.4 does: the file is opened for each record, appended to, never synced, and a record that
-its schema does not allow ends it with the value in the message.
+It loses records with `lost`. Otherwise it writes as target-jsonl 0.1.4 does: the file is opened for each record,
+appended to, never synced, and a record that its schema does not allow ends it with the value in the message.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ def main() -> None:
     for line in sys.stdin:
         message = json.loads(line)
         if message["type"] == "RECORD":
+            if message["record"].get("lost"):
+                continue
             name = config.get("custom_name") or message["stream"]
             if not isinstance(message["record"]["id"], str):
                 sys.exit(f"{message['record']} is not valid")

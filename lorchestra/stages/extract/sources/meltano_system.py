@@ -154,7 +154,7 @@ def _copy_database(old: Path, new: Path) -> None:
         private.sync_directory(new.parent)
     except sqlite3.Error:
         failure = Failure(
-            Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Mend it or move it away."
+            Code.CONFIG, f"{old}: cannot be read as Meltano's database", advice="Repair it or move it away."
         )
     finally:
         temporary.unlink(missing_ok=True)
