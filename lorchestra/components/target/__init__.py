@@ -1,0 +1,1 @@
+"""A Singer target that writes one raw file per stream."""
