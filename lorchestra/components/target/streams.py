@@ -32,7 +32,8 @@ class Stream:
         key = message.get("key_properties") or []
         self.key_properties = [name for name in key if isinstance(name, str)] if isinstance(key, list) else []
         try:
-            self._schema = jsonschema_rs.validator_for(message.get("schema"), retriever=_refuse)
+            schema = message.get("schema")
+            self._schema = jsonschema_rs.validator_for(schema, retriever=_refuse) if isinstance(schema, dict) else None
         except Exception:
             self._schema = None  # its records are counted as unchecked
 

@@ -109,3 +109,29 @@ def test_a_killed_run_publishes_nothing_and_the_next_run_removes_its_rest(tmp_pa
     assert result.returncode == 0, result.stderr
     assert [path.name for path in (tmp_path / "raw").iterdir()] == ["a-20251112.jsonl"]
     assert (tmp_path / "raw" / "a-20251112.jsonl").read_bytes() == b'{"id": 1}\n{"id": 2}\n'
+
+
+def test_a_state_in_a_long_run_is_printed_after_its_records_are_published(tmp_path: Path) -> None:
+    command = [*TARGET, "--output", str(tmp_path / "raw"), "--date", "20251112"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as program:  # type: ignore[call-overload]
+        for number in range(70):
+            line = {"type": "RECORD", "stream": "a", "record": {"id": number, "text": "x" * 1_000_000}}
+            program.stdin.write(json.dumps(line).encode() + b"\n")
+        program.stdin.write(b'{"type":"STATE","value":{"at":70}}\n' + json.dumps(record(70)).encode() + b"\n")
+        program.stdin.flush()
+        assert program.stdout.readline() == b'{"at":70}\n'
+        program.send_signal(signal.SIGKILL)
+    lines = (tmp_path / "raw" / "a-20251112.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(70))
+    assert run(tmp_path, record(70)).returncode == 0
+    lines = (tmp_path / "raw" / "a-20251112.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(71))
+
+
+def test_a_schema_with_a_remote_reference_is_not_applied(tmp_path: Path) -> None:
+    remote = {"type": "SCHEMA", "stream": "a", "schema": {"$ref": "http://127.0.0.1:9/canary"}}
+    result = run(tmp_path, remote, record(1))
+    assert result.returncode == 0
+    assert b"1 unchecked" in result.stderr
+    assert b"canary" not in result.stderr
