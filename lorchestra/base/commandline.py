@@ -97,13 +97,15 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-def confirm(question: str, *, yes: bool = False) -> bool:
+def confirm(
+    question: str, *, yes: bool = False, advice: str = "Add --yes to confirm, or look first with --dry-run."
+) -> bool:
     """Ask for confirmation on the terminal. Raises Failure(USAGE) if there is no terminal and `yes` is not set."""
     if yes:
         return True
     if not (sys.stdin and sys.stdin.isatty()):
         message = "confirmation is needed, and there is no terminal to ask on"
-        raise Failure(Code.USAGE, message, advice="Add --yes to confirm, or look first with --dry-run.")
+        raise Failure(Code.USAGE, message, advice=advice)
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

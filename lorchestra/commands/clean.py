@@ -10,6 +10,7 @@ from lorchestra.base.commandline import confirm
 from lorchestra.base.wording import counted
 from lorchestra.planning import cleaning, preflight
 from lorchestra.planning.snapshot import Snapshot
+from lorchestra.sinks import factory
 from lorchestra.stages import index
 
 
@@ -59,5 +60,5 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
         return found, False
     cleaning.remove(found.paths)
     for type_ in found.types:
-        index.index(type_, index.projector(snapshot.config), prune=True)
+        index.index(type_, factory.create(snapshot.config), snapshot.config.index.retry, prune=True)
     return found, True

@@ -13,7 +13,7 @@ from lorchestra.base.errors import Exit
 from lorchestra.history import runs
 from lorchestra.history.runs import RunRecord
 from lorchestra.planning import noop, preflight, surroundings, trusted_files
-from lorchestra.planning.snapshot import Snapshot
+from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, Snapshot
 from lorchestra.process import programs
 
 
@@ -71,7 +71,7 @@ def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
     if "extract" in stages:
         for source in extraction.every(snapshot.config.extract.sources):
             failure = extraction.fault(source)
-            verb, reason = ("FAIL", failure.message) if failure else ("RUN", "a source is asked in every run")
+            verb, reason = ("FAIL", failure.message) if failure else ("RUN", ALWAYS_EXTRACTED)
             yield Step(f"extract:{source.name}", verb, reason)
     moving: set[str] = set()
     if "canonize" in stages or "index" in stages:

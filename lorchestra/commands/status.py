@@ -13,7 +13,7 @@ from lorchestra.base.errors import Exit, Failure
 from lorchestra.base.wording import counted, local_time
 from lorchestra.history import runs
 from lorchestra.history.log import timestamp
-from lorchestra.history.runs import RECORDS
+from lorchestra.history.stages import STAGES
 from lorchestra.planning import preflight
 from lorchestra.planning.config import Source
 from lorchestra.planning.snapshot import VALUES, Snapshot
@@ -43,7 +43,7 @@ def status(path: Path) -> dict[str, Any]:
             "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
         },
         "index": {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())},
-        "failures": {task: code for name in RECORDS for task, code in _stage(state, name).get("failures", {}).items()},
+        "failures": {task: code for name in STAGES for task, code in _stage(state, name).get("failures", {}).items()},
         "stale": [stale.name for stale in snapshot.stale],
         "unmatched": list(snapshot.plan.unmatched),
         "unnamed": snapshot.plan.unnamed,

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, Outcome
+from lorchestra.executors.executor import Job, JobResult
 from lorchestra.process import programs, runner
 from lorchestra.records import jsonl, lineage
 from lorchestra.records.lineage import Digest
@@ -28,23 +30,47 @@ def is_filter(command: Sequence[str]) -> bool:
     return any("{meta}" in word for word in command)
 
 
-def canonize(
-    job: Mapping[str, Any], command: Sequence[str], work_directory: Path, timeout_seconds: float | None
-) -> dict[str, int]:
-    """Do a job of `can serve` with a filter; return its counts. Raises Failure; nothing has changed then."""
+class FilterExecutor:
+    """Runs at most `size` jobs at once, each by one run of the filter per input. See `Executor`."""
+
+    def __init__(
+        self, command: Sequence[str], work_directory: Path, size: int, timeout_seconds: float | None = None
+    ) -> None:
+        """`command` contains `{meta}`."""
+        self._command = command
+        self._work_directory = work_directory
+        self._timeout_seconds = timeout_seconds
+        self._slots = threading.Semaphore(size)
+
+    def run(self, job: Job) -> JobResult:
+        """Run a job."""
+        with self._slots:
+            try:
+                return JobResult(counts=_run(job, self._command, self._work_directory, self._timeout_seconds))
+            except (Failure, OSError) as error:
+                return JobResult(Outcome.of(error))
+
+    def close(self, *, abort: bool = False) -> None:
+        """Nothing is kept between jobs; `process.runner` ends the running filters."""
+
+
+def _run(job: Job, command: Sequence[str], work_directory: Path, timeout_seconds: float | None) -> dict[str, int]:
+    """Run a job; return its counts. Raises Failure; nothing has changed then."""
     parts = work_directory / "filter" / f"{job['id']}.{os.getpid()}"
     shutil.rmtree(parts, ignore_errors=True)
     private.make_directory(parts)
+    private.make_directory(work_directory / "logs")
+    log = work_directory / "logs" / f"canonize-{job['id']}.log"
     try:
-        inputs = [_filtered(job, at, command, parts, timeout_seconds) for at in range(len(job["inputs"]))]
-        _refuse_too_many(job, sum(entry["rejected"] for entry in inputs))
+        inputs = [_filter_input(job, at, command, parts, log, timeout_seconds) for at in range(len(job["inputs"]))]
+        _check_rejects(job, sum(entry["rejected"] for entry in inputs))
         return _publish(job, command, parts, inputs)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
 
 
-def _filtered(
-    job: Mapping[str, Any], at: int, command: Sequence[str], parts: Path, timeout_seconds: float | None
+def _filter_input(
+    job: Job, at: int, command: Sequence[str], parts: Path, log: Path, timeout_seconds: float | None
 ) -> dict[str, Any]:
     """Run the filter on one input; return the input's entry for the lineage."""
     source = job["inputs"][at]
@@ -52,20 +78,20 @@ def _filtered(
     words = {"{meta}": source["meta"], "{schemas}": job["schemas"], "{rejects}": str(parts / f"{at}.rejects")}
     before, digest = identity(path.stat()), _digest(path)
     finished = runner.run(
-        [str(programs.find(command[0])), *(_filled(word, words) for word in command[1:])],
+        [str(programs.find(command[0])), *(_replace(word, words) for word in command[1:])],
         cwd=parts,
         env=runner.environment(),
-        log=parts / f"{at}.log",
+        log=log,
         stdin=path,
         stdout=parts / f"{at}.out",
         timeout_seconds=timeout_seconds,
     )
     code = runner.code(finished)
     if code is not None:
-        raise Failure(code, f"{path.name}: the canonizer ended with status {finished.status}")
+        raise Failure(code, f"{path.name}: the filter ended with status {finished.status}; see {log} (private)")
     if identity(path.stat()) != before:
         raise Failure(Code.INPUT_CHANGED, f"{path.name} changed while it was read")
-    counts = {"records_in": jsonl.count(str(path)), "records_out": _checked(parts / f"{at}.out", path.name)}
+    counts = {"records_in": jsonl.count(str(path)), "records_out": _count_records(parts / f"{at}.out", path.name)}
     rejected = jsonl.count(str(parts / f"{at}.rejects")) if (parts / f"{at}.rejects").is_file() else 0
     counts |= {
         "rejected": rejected,
@@ -74,9 +100,7 @@ def _filtered(
     return lineage.input_entry(path.name, digest, counts, {"id": source["transform"]}, [])
 
 
-def _publish(
-    job: Mapping[str, Any], command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]
-) -> dict[str, int]:
+def _publish(job: Job, command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]) -> dict[str, int]:
     output, rejects, lineage_file = (Path(job[key]) for key in ("output", "rejects", "lineage"))
     counts = {name: sum(entry[name] for entry in inputs) for name in lineage.COUNTS}
     rejects_entry = None
@@ -115,15 +139,15 @@ def _lines(part: Path) -> Iterator[bytes]:
             yield from (line + b"\n" for _, line in jsonl.read(file))
 
 
-def _checked(part: Path, name: str) -> int:
-    """How many records a filter gave for an input. Raises Failure where a line is not one."""
+def _count_records(part: Path, name: str) -> int:
+    """How many records a filter wrote for an input. Raises Failure if a line is not a JSON object."""
     count = 0
     with part.open("rb") as file:
         for number, line in jsonl.read(file):
             count += 1
             if not _is_object(line):
                 raise Failure(
-                    Code.COMPONENT_FAILED, f"{name}: line {number} of the canonizer's answer is no JSON object"
+                    Code.COMPONENT_FAILED, f"{name}: line {number} of the filter's output is not a JSON object"
                 )
     return count
 
@@ -135,13 +159,13 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _refuse_too_many(job: Mapping[str, Any], rejected: int) -> None:
+def _check_rejects(job: Job, rejected: int) -> None:
     allowed = 0 if not job["skip_invalid"] else job["max_rejects"]
     if allowed is not None and rejected > allowed:
         raise Failure(Code.TOO_MANY_REJECTS, f"{rejected} records rejected, {allowed} allowed")
 
 
-def _filled(word: str, words: Mapping[str, str]) -> str:
+def _replace(word: str, words: Mapping[str, str]) -> str:
     for name, value in words.items():
         word = word.replace(name, value)
     return word

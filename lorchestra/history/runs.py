@@ -1,4 +1,4 @@
-"""state.json, the last run as the spec prints it, and runs.jsonl, a line for every finished run."""
+"""The record of a run: state.json, the last run as the spec prints it, and runs.jsonl, one line for every run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,39 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from lorchestra.base.errors import Outcome
 from lorchestra.history.log import timestamp
+from lorchestra.history.stages import STAGES
 from lorchestra.storage import private
 
-RECORDS = {"extract": "records_extracted", "canonize": "records_transformed", "index": "records_indexed"}
-"""What each stage's count of records is called in state.json."""
+
+class Problem(NamedTuple):
+    """A task, or a stage, that failed, and how."""
+
+    task: str
+    outcome: Outcome
+
+
+class Losses(NamedTuple):
+    """How many of a canonical file's records were rejected or dropped, in this run and when it was built before."""
+
+    target: str
+    records_in: int
+    rejected: int
+    dropped: int
+    share_before: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the records that came in, from 0 to 1."""
+        return (self.rejected + self.dropped) / self.records_in if self.records_in else 0.0
 
 
 @dataclass
 class StageRecord:
-    """A stage of the running run. Counts are of this run, but for `records`, which tells what the outputs now hold."""
+    """A stage of the current run. Counts are of this run, except `records`, which tells what the outputs hold now."""
 
     name: str
     began: float | None = None
@@ -28,13 +49,17 @@ class StageRecord:
     up_to_date: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    interrupted: list[str] = field(default_factory=list)
+    """The tasks that an interrupt ended."""
     output_files: list[str] = field(default_factory=list)
     unchanged: bool = False
-    """Nothing was looked at file by file: what the last run said of the outputs still holds."""
+    """No file was looked at: what the last run recorded about the outputs still holds."""
 
     @property
     def status(self) -> str:
-        """FAILED when nothing came out of a stage that failed, PARTIAL when something did."""
+        """FAILED if the stage failed and produced nothing, PARTIAL if it produced something, INTERRUPTED, SUCCESS."""
+        if self.interrupted:
+            return "INTERRUPTED"
         if not self.failures:
             return "SUCCESS"
         return "PARTIAL" if self.built or self.up_to_date else "FAILED"
@@ -54,10 +79,10 @@ class StageRecord:
         state: dict[str, Any] = {
             "status": self.status,
             "duration_seconds": self.duration_seconds,
-            RECORDS[self.name]: self.records,
+            STAGES[self.name].state_key: self.records,
         }
         if self.name != "index":
-            state["output_files"] = sorted(self.output_files)
+            state["output_files"] = sorted(set(self.output_files))
         return state | {
             "built": self.built,
             "up_to_date": self.up_to_date,
@@ -68,17 +93,25 @@ class StageRecord:
 
 @dataclass
 class RunRecord:
-    """The running run."""
+    """The current run."""
 
     run_id: str
     began: datetime
     store: Path
     stages: dict[str, StageRecord] = field(default_factory=dict)
     interrupted: bool = False
-    broken_off: bool = False
-    """A fault outside of any task ended it: no stage may know of one."""
+    aborted: bool = False
+    """A failure outside of any task ended it; no stage may know about it."""
     unmatched: int = 0
     unnamed: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    losses: list[Losses] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    retried: dict[str, int] = field(default_factory=dict)
+    """The sources that succeeded after more than one attempt, with the number of attempts."""
+    ignored: list[str] = field(default_factory=list)
+    nothing_to_do: str = ""
+    """Why no stage had a task, if none had."""
 
     def stage(self, name: str) -> StageRecord:
         """The record of a stage, begun when it is first asked for."""
@@ -89,14 +122,14 @@ class RunRecord:
         """SUCCESS, PARTIAL, FAILED or INTERRUPTED."""
         if self.interrupted:
             return "INTERRUPTED"
-        found = {stage.status for stage in self.stages.values()} | ({"FAILED"} if self.broken_off else set())
+        found = {stage.status for stage in self.stages.values()} | ({"FAILED"} if self.aborted else set())
         if found <= {"SUCCESS"}:
             return "SUCCESS"
         return "FAILED" if found <= {"FAILED"} else "PARTIAL"
 
 
 def write(directory: Path, run: RunRecord) -> None:
-    """Record a finished run: state.json replaced whole, one line more in runs.jsonl."""
+    """Record a finished run: replace state.json and append a line to runs.jsonl."""
     private.make_directory(directory)
     ended = datetime.now(UTC)
     earlier = read(directory).get("stages", {})
@@ -104,7 +137,7 @@ def write(directory: Path, run: RunRecord) -> None:
     state = {
         "last_run": f"{run.began.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "status": run.status,
-        "stages": {name: stages.get(name) or earlier[name] for name in RECORDS if name in stages or name in earlier},
+        "stages": {name: stages.get(name) or earlier[name] for name in STAGES if name in stages or name in earlier},
         "run_id": run.run_id,
         "duration_seconds": round((ended - run.began).total_seconds(), 3),
         "unmatched_files": run.unmatched,
@@ -124,12 +157,12 @@ def write(directory: Path, run: RunRecord) -> None:
 def _stage_state(record: StageRecord, earlier: dict[str, Any] | None) -> dict[str, Any]:
     state = record.as_state()
     if record.unchanged and earlier:
-        state |= {key: earlier[key] for key in (RECORDS[record.name], "output_files") if key in earlier}
+        state |= {key: earlier[key] for key in (STAGES[record.name].state_key, "output_files") if key in earlier}
     return state
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """The state of the last run; empty where there was none, or the file was damaged."""
+    """The state of the last run; empty if there was none or the file is damaged."""
     try:
         state = json.loads((directory / "state.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -150,7 +183,7 @@ def _is_state(document: object) -> bool:
 
 
 def runs(directory: Path) -> Iterator[dict[str, Any]]:
-    """The finished runs, oldest first. A line that was torn by a crash is passed over."""
+    """The recorded runs, oldest first. A line that a crash left incomplete is ignored."""
     try:
         lines = (directory / "runs.jsonl").read_bytes().split(b"\n")
     except OSError:

@@ -1,46 +1,19 @@
-"""What a run came to, as a table that a person can read."""
+"""The end of a run, as a person reads it: what was done, what was lost, what failed, and what to do next."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lorchestra.history.runs import RECORDS, RunRecord, StageRecord
+from lorchestra.history.runs import Losses, RunRecord, StageRecord
+from lorchestra.history.stages import STAGES
 
-_IN = {"extract": "records", "canonize": "records_in", "index": "records_in"}
-_OUT = {"extract": ("new_records",), "canonize": ("records_out",), "index": ("inserted", "revised")}
-_HEAD = ("", "files", "done", "up to date", "failed", "records in", "out", "rejected", "seconds")
-
-
-def summary(run: RunRecord) -> str:
-    """A line a stage: its files, tasks done, skipped and failed, records in, out and rejected, duration.
-
-    What goes into extract is what the sources' files hold, and out comes what is new in them.
-    """
-    rows = [_HEAD, *(_row(run.stages[name]) for name in RECORDS if name in run.stages)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
-    return "\n".join(("", *lines, *_notes(run), ""))
-
-
-def _row(stage: StageRecord) -> tuple[str, ...]:
-    counts = stage.counts
-    numbers = (
-        counts.get("files", 0) if stage.name == "index" else len(stage.output_files),
-        stage.built,
-        stage.up_to_date,
-        len(stage.failures),
-        counts.get(_IN[stage.name], 0),
-        sum(counts.get(name, 0) for name in _OUT[stage.name]),
-        counts.get("rejected", 0),
-    )
-    return (stage.name, *(f"{number:,}" for number in numbers), f"{stage.duration_seconds:.1f}")
-
-
+_HEAD = ("", "", "done", "unchanged", "failed", "records in", "out", "rejected", "dropped", "seconds")
+_LISTED = 10
+_JUMP = 0.1
+"""By how much the lost share of a file's records may rise before it is worth a warning."""
 _EXTRACTED = {
     "replaced": "{:,} records were replaced by later records with the same declared key.",
     "discarded": "{:,} records of discarded streams were dropped.",
@@ -48,17 +21,109 @@ _EXTRACTED = {
 }
 
 
-def _notes(run: RunRecord) -> list[str]:
-    notes = []
+def summary(run: RunRecord) -> str:
+    """A table with a row for each stage, then notes, warnings, failures, and the next step.
+
+    `records in` of extract counts what the sources' files hold, `out` what is new in them.
+    """
+    blocks = [_table(run), [*_notes(run)], [*_warnings(run)], [*_failures(run)], [*_next_step(run)]]
+    return "".join("\n" + "\n".join(block) + "\n" for block in blocks if block)
+
+
+def _table(run: RunRecord) -> list[str]:
+    rows = [_HEAD, *(_row(run.stages[name]) for name in STAGES if name in run.stages)]
+    if len(rows) == 1:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}"
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
+        for row in rows
+    ]
+
+
+def _row(record: StageRecord) -> tuple[str, ...]:
+    stage, counts = STAGES[record.name], record.counts
+    numbers = (
+        record.built,
+        record.up_to_date,
+        len(record.failures),
+        counts.get(stage.records_in, 0),
+        sum(counts.get(name, 0) for name in stage.records_out),
+        counts.get("rejected", 0),
+        counts.get("dropped", 0) + counts.get("discarded", 0),
+    )
+    return (record.name, stage.tasks, *(f"{number:,}" for number in numbers), f"{record.duration_seconds:.1f}")
+
+
+def _notes(run: RunRecord) -> Iterator[str]:
     extract = run.stages["extract"].counts if "extract" in run.stages else {}
-    notes += [template.format(extract[name]) for name, template in _EXTRACTED.items() if extract.get(name)]
+    yield from (template.format(extract[name]) for name, template in _EXTRACTED.items() if extract.get(name))
+    for task, attempts in run.retried.items():
+        yield f"{task} succeeded at attempt {attempts}."
+    yield from _some(
+        [
+            f"canonize:{lost.target}: {_lost(lost)} of {_count(lost.records_in, 'record')}{_rejects_file(lost)}"
+            for lost in run.losses
+        ],
+        "files with rejected or dropped records",
+    )
     if run.unmatched:
-        notes.append(f"{run.unmatched:,} raw files match no mapping: `lorchestra status` names them.")
+        yield f"{_count(run.unmatched, 'raw file')} match no mapping: `lorchestra status` lists them."
     if run.unnamed:
-        notes.append(f"{run.unnamed:,} files in the raw directory do not follow the naming convention; left alone.")
+        yield f"{_count(run.unnamed, 'file')} in the raw directory do not follow the naming convention; ignored."
+    if run.ignored:
+        yield f"{_count(len(run.ignored), 'task')} ignored (doit ignore)."
+
+
+def _warnings(run: RunRecord) -> Iterator[str]:
+    total = [f"canonize:{lost.target}: no record came through: {_lost(lost)}" for lost in run.losses if lost.share >= 1]
+    jumps = [
+        f"canonize:{lost.target}: {lost.share:.0%} of the records were lost, {lost.share_before:.0%} before"
+        for lost in run.losses
+        if lost.share < 1 and lost.share_before is not None and lost.share > lost.share_before + _JUMP
+    ]
+    yield from (f"Warning: {line}" for line in _some([*run.warnings, *total, *jumps], "warnings"))
+
+
+def _failures(run: RunRecord) -> Iterator[str]:
+    for task, outcome in run.problems[:_LISTED]:
+        yield f"Failed: {task}: {outcome.message}"
+        if outcome.advice:
+            yield f"  {outcome.advice}"
+    if len(run.problems) > _LISTED:
+        yield f"Failed: {len(run.problems) - _LISTED:,} more; `lorchestra status` lists them"
+    stale = sorted({task.partition(":")[2].rpartition("-")[0] for task, _ in run.problems if task[:9] == "canonize:"})
+    if stale and "index" in run.stages:
+        yield f"For the failed files, the store keeps the records of their last success (types: {', '.join(stale)})."
+
+
+def _next_step(run: RunRecord) -> Iterator[str]:
     if run.interrupted:
-        notes.append("Interrupted. What was done is kept; start again to go on.")
-    if "index" in run.stages and not run.interrupted:
+        running = sum(len(record.interrupted) for record in run.stages.values())
+        yield f"INTERRUPTED, {_count(running, 'task')} unfinished. Finished work is kept; run again to continue."
+    elif run.status != "SUCCESS":
+        failures = _count(len(run.problems), "failure")
+        yield f"{run.status}: {failures}. Fix what is listed, then run again: finished work is kept."
+    elif run.nothing_to_do:
+        yield f"Nothing to do: {run.nothing_to_do}"
+    elif "index" in run.stages:
         projector = Path(sys.executable).with_name("vector-projector")
-        notes.append(f"Look at it: {os.path.relpath(projector)} search WORDS --store {os.path.relpath(run.store)}")
-    return ["", *notes] if notes else []
+        yield f"Look at it: {os.path.relpath(projector)} search WORDS --store {os.path.relpath(run.store)}"
+
+
+def _lost(lost: Losses) -> str:
+    parts = [f"{count:,} {name}" for name, count in (("rejected", lost.rejected), ("dropped", lost.dropped)) if count]
+    return " and ".join(parts)
+
+
+def _rejects_file(lost: Losses) -> str:
+    return f"; see rejects/{lost.target}.jsonl next to the canonical file" if lost.rejected else ""
+
+
+def _some(lines: list[str], what: str) -> Iterable[str]:
+    return lines if len(lines) <= _LISTED else [*lines[:_LISTED], f"{len(lines) - _LISTED:,} more {what}"]
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -78,6 +78,7 @@ class Canonize:
     mappings: tuple[Route, ...]
     retry: Retry
     command: tuple[str, ...] = ("can",)
+    executor: str = "local"
     timeout_seconds: float | None = None
     skip_invalid: bool = True
     require_checksums: bool = True
@@ -91,6 +92,7 @@ class Index:
     output_dir: Path
     retry: Retry
     command: tuple[str, ...] = ("vector-projector",)
+    sink: str = "store"
     config: Path | None = None
     timeout_seconds: float | None = None
 

@@ -1,4 +1,4 @@
-"""What there is to do, and why: one judgement, for doit's tasks, `status`, `run --dry-run` and the no-op check."""
+"""What has to be done and why: one answer for doit's tasks, `status`, `run --dry-run` and the no-op check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lorchestra.planning.plan import Plan, Rule, Target
 from lorchestra.planning.task_store import TaskStore
 from lorchestra.planning.verdict import CanonicalFiles, Recipe, Verdict
 from lorchestra.process import programs
-from lorchestra.records import names, targets
+from lorchestra.records import lineage, names, targets
 from lorchestra.storage import listing
 from lorchestra.storage.listing import Listing, identity
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 VALUES = "_values_:"  # where doit keeps what an action returned
 SIGNATURE = "signature"
-FORGOTTEN = "forgotten, or failed last time"
+ALWAYS_EXTRACTED = "sources are always extracted"
 
 
 class Stale(NamedTuple):
-    """A canonical file, as `email-20251112`, that no raw file accounts for any more."""
+    """A canonical file, as `email-20251112`, whose raw files no longer exist."""
 
     name: str
     type: str
 
 
 class Snapshot:
-    """The files as they lie there when they are first looked at, and what follows from them."""
+    """The files as they are when they are first listed, and what follows from them."""
 
     def __init__(self, config: Config, store: TaskStore, raw: Listing | None = None) -> None:
-        """`raw` are the raw files, where they are to be taken as they lay there before."""
+        """`raw` is an earlier listing of the raw files to work from."""
         self.config = config
         self.store = store
         self._raw = raw
@@ -59,12 +59,12 @@ class Snapshot:
 
     @cached_property
     def transforms(self) -> dict[str, Transform]:
-        """The transforms that the mappings name, by id. Raises Failure where one is not in the registry."""
-        from lorchestra.planning import transforms  # with orjson; a run that has nothing to do needs neither
+        """The transforms that the mappings name, by id. Raises Failure if one is not in the registry."""
+        from lorchestra.planning import transforms  # imports orjson; a no-op run needs neither
 
         canonize = self.config.canonize
-        wanted = dict.fromkeys(route.transform for route in canonize.mappings)
-        return {id_: transforms.resolve(canonize.registry, canonize.schemas, id_) for id_ in wanted}
+        used = dict.fromkeys(route.transform for route in canonize.mappings)
+        return {id_: transforms.resolve(canonize.registry, canonize.schemas, id_) for id_ in used}
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -80,36 +80,36 @@ class Snapshot:
 
     @cached_property
     def plan(self) -> Plan:
-        """Which canonical files there should be. Raises Failure where two mappings contradict each other."""
+        """Which canonical files there should be. Raises Failure if two mappings contradict each other."""
         return plan.make(self.canonical_files.raw.files, self.rules)
 
     @cached_property
     def stale(self) -> tuple[Stale, ...]:
-        """Canonical files that lie there and should not."""
+        """Canonical files that exist and should not."""
         planned = {target.file for target in self.plan.targets}
         found = (names.parse_canonical(name) for name in self.canonical_files.canonical.files if name not in planned)
         return tuple(sorted(Stale(f"{name.stem}-{name.date}", name.stem) for name in found if name))
 
     def recipe(self, target: Target) -> Recipe:
-        """How a target is to be made now."""
+        """How a target would be built now."""
         used = {name: self.transforms[name].fingerprint for name in dict.fromkeys(i.transform for i in target.inputs)}
         return Recipe(target.name, target.inputs, used | self._recipe)
 
     def verdict(self, target: Target) -> Verdict:
-        """Whether a target must be made again, and why."""
+        """Whether a target must be built, and why."""
         task = f"canonize:{target.name}"
         values = self.store.get(task, VALUES) or {}
         judged = verdict.judge(self.recipe(target), self.canonical_files, values.get(SIGNATURE))
-        if self.store.forgotten(task):
-            return Verdict((*judged.reasons, FORGOTTEN), judged.signature)
+        if removed := self.store.removed(task):
+            return Verdict((*judged.reasons, removed), judged.signature)
         if not judged.reasons:
             self.store.set(task, VALUES, values | {SIGNATURE: judged.signature})
         return judged
 
     def signed(self, target: Target) -> dict[str, str]:
-        """What to remember for a target that was just made: its inputs as they lay there before, itself as it is.
+        """What to remember for a target that was just built: its inputs as they were before, its files as they are now.
 
-        What was added to an input meanwhile thus moves the signature of the next run, and is found.
+        So data that was added to an input meanwhile changes the signature of the next run.
         """
         made = self.canonical_files._replace(
             canonical=listing.read_some(self.canonical_files.canonical.path, [target.file]),
@@ -142,9 +142,9 @@ class Snapshot:
         }
 
     def index_reasons(self) -> dict[str, str | None]:
-        """By canonical type: why the store must be brought up to date, None where it need not.
+        """By canonical type: why the store must be brought up to date; None if it holds exactly the canonical files.
 
-        It looks anew each time that it is asked: canonical files may have been made since.
+        The files are listed anew at each call: canonical files may have been built since.
         """
         store = self.config.index.output_dir
         reasons: dict[str, str | None] = {}
@@ -153,13 +153,32 @@ class Snapshot:
         lost = not store_contents.has_database(store)
         for type_, digest in wanted.digests.items():
             held = None if lost else store_contents.held(store, type_)
-            new = "the store does not hold this type yet" if held is None else "canonical files changed"
-            reasons[type_] = None if held == digest else new
+            if held == digest:
+                reasons[type_] = self.store.removed(f"index:{type_}")
+            else:
+                reasons[type_] = "the store does not hold this type yet" if held is None else "canonical files changed"
         return reasons
+
+    def losses(self) -> dict[str, dict[str, int]]:
+        """By canonical file: records_in, rejected and dropped, for the files that lost records when they were built."""
+        lost = {}
+        for target in self.plan.targets:
+            counts = self._counts(target)
+            if counts.get("rejected") or counts.get("dropped"):
+                lost[target.name] = {name: int(counts.get(name, 0)) for name in ("records_in", "rejected", "dropped")}
+        return lost
+
+    def _counts(self, target: Target) -> dict[str, Any]:
+        values: dict[str, Any] = self.store.get(f"canonize:{target.name}", VALUES) or {}
+        if "records_in" in values:
+            return values
+        document = lineage.read(self.canonical_files.lineage.path / targets.lineage_name(target.name)) or {}
+        inputs = document.get("inputs", [])
+        return {name: sum(entry.get(name, 0) for entry in inputs) for name in lineage.COUNTS}
 
     @cached_property
     def inputs_digest(self) -> str:
-        """A digest of all that the data stages work from: raw files, configuration, registry, programs."""
+        """A digest of everything that the data stages work from: raw files, configuration, registry, programs."""
         config = self.config
         executables = [programs.identity(stage.command) for stage in (config.canonize, config.index)]
         roots = dict.fromkeys((config.canonize.registry, config.canonize.schemas))
@@ -168,7 +187,7 @@ class Snapshot:
         )
 
     def outputs_digest(self, stage: str) -> str:
-        """A digest of what a data stage has made: canonical files and receipts; for index, the registries too."""
+        """A digest of what a data stage has built: canonical files and lineage; for index, the store's registry too."""
         lines = [
             *_lines(self.canonical_files.canonical),
             *_lines(self.canonical_files.rejects),
@@ -183,19 +202,20 @@ class Snapshot:
     def _recipe(self) -> dict[str, str]:
         canonize = self.config.canonize
         settings = json.dumps([canonize.skip_invalid, canonize.require_checksums, canonize.max_rejects])
-        return {"settings": settings, "canonizer": self._canonizer_version()}
+        version, fingerprint = self._canonizer()
+        command = {"canonizer command": fingerprint} if fingerprint else {}
+        return {"settings": settings, "canonizer": version, **command}
 
-    def _canonizer_version(self) -> str:
-        """Asked of the program once, then remembered until it or its environment changes."""
+    def _canonizer(self) -> tuple[str, str]:
+        """Version and fingerprint of the canonizer; both are cached until the program or its environment changes."""
         command = self.config.canonize.command
-        known = self.store.note("canonizer")
-        moved = programs.identity(command)
-        if isinstance(known, list) and known[0] == moved:
-            return str(known[1])
-        version = programs.version(command)
-        if version:  # a program that did not answer is asked again
-            self.store.write_note("canonizer", [moved, version])
-        return version
+        cached = self.store.note("canonizer")
+        identity = programs.identity(command)
+        if not isinstance(cached, list) or len(cached) != 3 or cached[0] != identity:
+            cached = [identity, programs.version(command), programs.fingerprint(command)]
+            if cached[1]:  # a program that did not answer is asked again
+                self.store.write_note("canonizer", cached)
+        return str(cached[1]), str(cached[2])
 
 
 def _lines(listed: Listing) -> Iterator[str]:

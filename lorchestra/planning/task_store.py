@@ -1,9 +1,9 @@
-"""doit's dependency store: a cache that may be thrown away.
+"""doit's dependency store: a cache that can be deleted at any time.
 
-What a target was made from stands in the receipt beside it. Here lie the signatures that spare the hashing, the counts
-of the last success, and what the user said with `doit forget` and `doit ignore`: one small JSON file, read in one
-piece, replaced whole. A kill can lose its last changes, which costs some hashing, and can never leave half of it. It
-begins with a digest of the rest: what anybody else wrote there is taken for nothing.
+What a target was built from is recorded in its lineage. This store holds the signatures that save hashing, the values
+of the last success, and what the user asked for with `doit forget` and `doit ignore`. It is one small JSON file, read
+at once and replaced as a whole. A kill can lose the last changes, which costs some hashing, but never leaves half a
+file. The file begins with a digest of the rest: a file that something else wrote is ignored.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 from lorchestra.storage import private
 
 FILE = "tasks.json"
-_FORMAT = "lorchestra.tasks/2"
-_FORGOTTEN = "forgotten"
+_FORMAT = "lorchestra.tasks/3"
+FAILED, FORGOTTEN = "failed last time", "marked for rebuild (doit forget)"
+_REMOVED = "removed"
+_LATE = "_late_"  # before the names of the tasks of a second round
 _IGNORED = "ignore:"  # doit's own key
 _JUDGED_ELSEWHERE = ""
 _SEAL = b'{"sha256":"%s",'
@@ -38,56 +40,67 @@ class TaskStore:
         self._rows: dict[str, dict[str, Any]] = {}
         self._notes: dict[str, Any] = {}
         self._changed = False
+        self.removal = FORGOTTEN
+        """What it means when doit removes a task: the loader of a run sets FAILED."""
         if trusted:
             self._read()
 
     def get(self, task_id: str, dependency: str) -> Any:
-        """A value of a task's row, None where there is none.
+        """A value of a task's row; None if there is none.
 
-        A path asks for the state of a dependency. It has one, always the same: the receipts judge it.
+        A path asks for the state of a dependency. That is always the same, because the lineage decides.
         """
         if dependency.startswith("/"):
             return _JUDGED_ELSEWHERE
-        return self._rows.get(task_id, {}).get(dependency)
+        return self._rows.get(task_id.removeprefix(_LATE), {}).get(dependency)
 
     def set(self, task_id: str, dependency: str, value: Any) -> None:
-        """Set a value of a task's row. The row counts as remembered again.
+        """Set a value of a task's row, which also ends that the task is marked as failed or forgotten.
 
-        doit's own memory of dependencies is not kept: the receipts have a better one.
+        What doit remembers about dependencies is not kept: the lineage knows more.
         """
+        task_id = task_id.removeprefix(_LATE)
         if dependency in _NOT_KEPT:
             return
         if dependency == _IGNORED:
             self._drop_note(task_id)
         row = self._rows.setdefault(task_id, {})
-        if row.get(dependency) != value or _FORGOTTEN in row:
-            row.pop(_FORGOTTEN, None)
+        if row.get(dependency) != value or _REMOVED in row:
+            row.pop(_REMOVED, None)
             row[dependency] = value
             self._changed = True
 
     def in_(self, task_id: str) -> bool:
         """Whether there is a row."""
-        return task_id in self._rows and _FORGOTTEN not in self._rows[task_id]
+        return _REMOVED not in self._rows.get(task_id.removeprefix(_LATE), {_REMOVED: FORGOTTEN})
 
     def remove(self, task_id: str) -> None:
-        """Forget a task: it will run again even if its receipt says that it need not."""
-        self._rows[task_id] = {_FORGOTTEN: True}
+        """Mark a task as failed or forgotten: it runs again even if its lineage matches. Its last values are kept."""
+        task_id = task_id.removeprefix(_LATE)
+        row = self._rows.setdefault(task_id, {})
+        row.pop(_IGNORED, None)
+        row[_REMOVED] = self.removal
         self._drop_note(task_id)
         self._changed = True
 
     def remove_all(self) -> None:
-        """Forget every task, those without a row included."""
+        """Mark every task as forgotten, also those without a row."""
         self._rows.clear()
-        self._notes = {_FORGOTTEN: True}
+        self._notes = {_REMOVED: FORGOTTEN}
         self._changed = True
 
-    def forgotten(self, task_id: str) -> bool:
-        """Whether a task was forgotten, or failed, since its last success."""
+    def removed(self, task_id: str) -> str | None:
+        """FAILED or FORGOTTEN, if a task was marked as such since its last success."""
         row = self._rows.get(task_id)
-        return _FORGOTTEN in (self._notes if row is None else row)
+        reason: str | None = (self._notes if row is None else row).get(_REMOVED)
+        return reason
+
+    def ignored(self, task_id: str) -> bool:
+        """Whether the user said `doit ignore`."""
+        return bool(self._rows.get(task_id, {}).get(_IGNORED))
 
     def note(self, name: str) -> Any:
-        """A note of ours, None where there is none."""
+        """A note of ours; None if there is none."""
         return self._notes.get(name)
 
     def write_note(self, name: str, value: Any) -> None:
@@ -97,7 +110,7 @@ class TaskStore:
             self._changed = True
 
     def _drop_note(self, task_id: str) -> None:
-        """No note may say that all of a stage is done after the user, or a failure, spoke of one of its tasks."""
+        """After a failure or a command about one task, no note may say that its whole stage is done."""
         self._notes.pop(task_id.partition(":")[0], None)
 
     def dump(self) -> None:

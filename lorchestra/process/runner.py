@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from lorchestra.base.errors import Code, Exit, Failure, from_os_error
+from lorchestra.process import guard
+from lorchestra.process.guard import GRACE_SECONDS
 from lorchestra.storage import private
-
-GRACE_SECONDS = 10.0
-"""How long a program may take to end after SIGTERM."""
 
 PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ",
@@ -70,15 +69,18 @@ def run(
 
     At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
     gets SIGTERM, then after `GRACE_SECONDS` SIGKILL; a second interrupt kills at once. Whatever a program leaves
-    running in its group is killed when it ends. Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE | MISSING)
-    where it cannot be started.
+    running in its group is killed when it ends. After `stop_all` in another thread it raises KeyboardInterrupt.
+    Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE | MISSING) if it cannot be started.
     """
     began = time.monotonic()
     tail = _Tail(log, on_line) if on_line else None
     child: subprocess.Popen[bytes] | None = None
     try:
-        with _undisturbed():
+        with _undisturbed(), _starting:
+            if _stopping.is_set():
+                raise KeyboardInterrupt
             child = _start(argv, cwd, env, log, stdin, stdout, inherit)
+            guard.watch(child.pid)
             _running.add(child)
             if on_start:
                 on_start(child.pid)
@@ -87,26 +89,38 @@ def run(
         if child:
             _stop(child)
         raise
-    finally:
-        _running.discard(child)
     if not ended:
         _stop(child)
     status = _reap(child)
+    if _stopping.is_set():
+        raise KeyboardInterrupt
     if tail:
         tail.read()
     return Finished(status, time.monotonic() - began, not ended, log, log.stat().st_size)
 
 
 _running: set[subprocess.Popen[bytes]] = set()
+_starting = threading.Lock()
+_stopping = threading.Event()
+_at_once = threading.Event()
 
 
-def end_all() -> None:
-    """End the programs that `run` is waiting for: for a signal handler, after which the process ends too."""
-    for child in tuple(_running):
-        signal_group(child.pid, signal.SIGTERM)
-    for child in tuple(_running):
-        _ended(child, GRACE_SECONDS)
-        signal_group(child.pid, signal.SIGKILL)
+def stop_all() -> None:
+    """End the programs that other threads run, and let them start no more: this process is about to end."""
+    with _starting:
+        _stopping.set()
+    for number, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 1.0)):
+        for child in tuple(_running):
+            signal_group(child.pid, number)
+        deadline = time.monotonic() + seconds
+        # Each program is reaped by the thread that runs it.
+        while _running and time.monotonic() < deadline and not (number == signal.SIGTERM and _at_once.is_set()):
+            time.sleep(0.01)
+
+
+def stop_now() -> None:
+    """Let `stop_all` kill the programs without waiting: for a signal handler."""
+    _at_once.set()
 
 
 def code(finished: Finished, failed: Code = Code.COMPONENT_FAILED) -> Code | None:
@@ -240,6 +254,8 @@ def _reap(child: subprocess.Popen[bytes]) -> int:
     deadline = time.monotonic() + 0.5
     while signal_group(child.pid, 0) and time.monotonic() < deadline:  # killed, but perhaps still inside its last write
         time.sleep(0.005)
+    guard.forget(child.pid)
+    _running.discard(child)
     return status
 
 

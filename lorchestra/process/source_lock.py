@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.platform.processes import has_open
-from lorchestra.process import runner
+from lorchestra.process import guard, runner
 from lorchestra.storage import private
 
 
@@ -69,7 +69,7 @@ def _after_orphan(path: Path) -> int | None:
     # A process id alone proves nothing, it may be somebody else's by now: the process must have the lock file open.
     if has_open(owner, path) or not has_open(group, path):
         return None
-    for number, seconds in ((signal.SIGTERM, runner.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
+    for number, seconds in ((signal.SIGTERM, guard.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
         runner.signal_group(group, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -1,38 +1,34 @@
-"""A program that lives as long as we do: one JSON job a line in, one JSON result a line out.
+"""A program that is kept running for many jobs: it reads one JSON job per line and writes one JSON result per line.
 
-Its start-up and its compilations are paid once. Its stderr goes to a private file. When it dies, the job that it had is
-lost and no other: the next job starts a new one.
+So it starts and compiles once. Its stderr goes to a private file. If it dies, only the job that it had is lost.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
 import select
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.process import guard
 from lorchestra.storage import private
 
 _LONGEST_RESULT = 1 << 20
-_workers: dict[tuple[int, tuple[str, ...]], Worker] = {}
 
 
 class Worker:
-    """One running program. Not for several threads."""
+    """One running program. One thread at a time may use it; any thread may `kill` it."""
 
     def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
-        """Start the program. Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE) where it cannot be started."""
+        """Start the program. Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE) if it cannot be started."""
         self._log = log
-        self._owner = os.getpid()
         self._buffer = b""
         failure: Failure | None = None
         try:
@@ -46,8 +42,7 @@ class Worker:
                     stderr=errors,
                     bufsize=0,
                     umask=0o077,
-                    # Ctrl-C reaches us; we end the worker ourselves when its job is settled.
-                    process_group=0,
+                    process_group=0,  # Ctrl-C reaches us; we end the program ourselves
                 )
         except OSError as error:
             failure = from_os_error(error)
@@ -55,29 +50,30 @@ class Worker:
                 failure = Failure(Code.COMPONENT_MISSING, f"{argv[0]}: cannot be started")
         if failure:
             raise failure
+        guard.watch(self._child.pid)
         assert self._child.stdin and self._child.stdout
         self._in, self._out = self._child.stdin, self._child.stdout
         os.set_blocking(self._in.fileno(), False)
 
     def call(self, job: Mapping[str, Any], timeout_seconds: float | None = None) -> dict[str, Any]:
-        """Hand over a job and wait for its result.
+        """Send a job and wait for its result.
 
-        Raises Failure(COMPONENT_CRASHED | TIMED_OUT); the program is gone then.
+        Raises Failure(COMPONENT_CRASHED | TIMED_OUT) after ending the program.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        failure = Failure(Code.COMPONENT_CRASHED, f"the worker gave no answer; its messages are in {self._log}")
+        failure = Failure(Code.COMPONENT_CRASHED, f"the worker gave no answer; see {self._log} (private)")
         answer: object = None
-        at_rest = False
+        is_idle = False
         try:
             self._write(json.dumps(job).encode("ascii") + b"\n", deadline)
             answer = json.loads(self._read(deadline))
-            at_rest = not self._buffer  # who says more than was asked would answer the next job with it
+            is_idle = not self._buffer  # anything after the result would be taken for the next job's result
         except TimeoutError:
             failure = Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
         except (BrokenPipeError, EOFError, ValueError, RecursionError):
             pass
         finally:
-            if not at_rest:
+            if not is_idle:
                 self.stop(grace_seconds=0)
         if isinstance(answer, dict) and answer.get("id") == job.get("id"):
             return answer
@@ -85,24 +81,30 @@ class Worker:
         raise failure
 
     def stop(self, grace_seconds: float = 2.0) -> None:
-        """End the program: close its input, and when its time is up kill it and what it left running."""
+        """End the program: close its input, wait, then kill it and whatever it left running."""
         if self._in.closed:
             return
         self._in.close()
         self._out.close()
-        if os.getpid() != self._owner:  # a fork of us: the worker is not ours to end
-            self._child.returncode = 0  # nor to be waited for
-            return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(grace_seconds)
+        self._kill_group()
+        self._child.wait()
+        guard.forget(self._child.pid)
+
+    def kill(self) -> None:
+        """Kill the program. A thread that waits for its result then finds it gone."""
+        if self._child.returncode is None:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
 
     @property
     def alive(self) -> bool:
-        """Whether it is ours and still running."""
-        return os.getpid() == self._owner and not self._in.closed and self._child.poll() is None
+        """Whether it is still running."""
+        return not self._in.closed and self._child.poll() is None
 
     def _write(self, line: bytes, deadline: float | None) -> None:
         while line:
@@ -127,21 +129,3 @@ def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:
     left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
     if not poll.poll(left):
         raise TimeoutError
-
-
-def shared(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Worker:
-    """The worker of this thread for a command: started at the first call, ended with the process."""
-    key = (threading.get_ident(), tuple(argv))
-    if key in _workers and not _workers[key].alive:
-        _workers.pop(key).stop(grace_seconds=0)
-    if key not in _workers:
-        atexit.unregister(stop_all)  # once, however often one is started
-        atexit.register(stop_all)
-        _workers[key] = Worker(argv, cwd=cwd, env=env, log=log)
-    return _workers[key]
-
-
-def stop_all(**how: float) -> None:
-    """End the workers of this process. `how` goes to `Worker.stop`."""
-    while _workers:
-        _workers.popitem()[1].stop(**how)

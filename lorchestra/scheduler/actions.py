@@ -1,151 +1,130 @@
-"""What doit's tasks do. Module-level functions with plain arguments: they travel to doit's worker processes.
+"""What doit's tasks do. They run in threads.
 
-An action returns counts, or `Failed`. Nothing escapes from one: doit would print the traceback, and with it what a
-record held.
+An action returns values, or `Failed`. No exception escapes: doit would print its traceback, and with it text that may
+come from a record.
 """
 
 from __future__ import annotations
 
-import functools
 import os
-import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any
 
+from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
 from lorchestra import phi
 from lorchestra.base import program
-from lorchestra.base.errors import Code, Failure, from_os_error
+from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.history.log import Log, timestamp
-from lorchestra.planning.config import Retry, Source
-from lorchestra.stages import canonize as canonize_stage
-from lorchestra.stages import index as index_stage
-from lorchestra.stages.extract import extraction as extract_stage
+from lorchestra.planning.config import Config, Source
+from lorchestra.stages.extract import extraction
+from lorchestra.stages.extract.result import SourceResult
 
-P = ParamSpec("P")
-_TELL_EVERY = 5.0
+_PROGRESS_SECONDS = 5.0
 
 
 class Failed(TaskFailed):
-    """A failure as data, in the form that doit hands from process to process."""
+    """An outcome in the form in which doit passes a failure on."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.message}\n  {failure.advice}")
-        self.code = failure.code
-        self.message = failure.message
-        self.advice = failure.advice
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
 
 
-class Extraction(NamedTuple):
-    """Where the sources' files go, and how failed attempts are repeated."""
+class Action(BaseAction):
+    """A function as a task's action.
 
-    raw_directory: Path
-    work_directory: Path
-    retry: Retry
-    date: str
-    log_directory: Path
-    log_level: str
-    run_id: str
+    doit's own PythonAction replaces sys.stdout while the function runs, which cannot work in several threads.
+    """
 
+    def __init__(self, function: Callable[..., Mapping[str, Any]], *arguments: Any) -> None:
+        self.task: Any = None
+        self.out = self.err = self.result = None
+        self.values: dict[str, Any] = {}
+        self._function, self._arguments = function, arguments
 
-def _guarded(action: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any] | Failed]:
-    @functools.wraps(action)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any] | Failed:
+    def execute(self, _out: object = None, _err: object = None) -> Failed | None:
+        """Call the function; its result becomes the values of the task."""
         try:
-            return action(*args, **kwargs)
-        except Failure as failure:
-            return Failed(failure)
-        except OSError as error:
-            return Failed(from_os_error(error))
+            self.values = dict(self._function(*self._arguments))
+        except (Failure, OSError) as error:
+            return Failed(Outcome.of(error))
         except Exception as error:
-            return Failed(Failure(Code.UNEXPECTED, f"{type(error).__name__} at {program.place(error)}"))
+            return Failed(Outcome.of(Failure(Code.UNEXPECTED, f"{type(error).__name__} at {program.place(error)}")))
+        return None
 
-    return guarded
-
-
-@_guarded
-def check_phi(directories: tuple[Path, ...]) -> dict[str, Any]:
-    """The permission check as a task that can be seen. The loader has made it before any task began."""
-    phi.require(directories)
-    return {"directories": len(directories)}
+    def __repr__(self) -> str:
+        return self._function.__name__
 
 
-@_guarded
-def extract(source: Source, how: Extraction) -> dict[str, Any]:
-    """Ask a source for its records."""
-    log = Log(how.log_directory, how.run_id, how.log_level)
-    result = extract_stage.extract(
+def check_phi(config: Config) -> dict[str, Any]:
+    """Show the permission check as a task. The loader has made it before any task began."""
+    phi.require(config.phi_directories)
+    return {"directories": len(config.phi_directories)}
+
+
+def extract(source: Source, config: Config, log: Log, date: str, sleep: Callable[[str, float], None]) -> dict[str, Any]:
+    """Request a source's records. `date` is the run's, YYYYMMDD; `sleep` takes the source's name and seconds."""
+    result = extraction.extract(
         source,
-        raw_dir=how.raw_directory,
-        work_dir=how.work_directory,
-        retry=how.retry,
-        date=how.date,
+        raw_dir=config.extract.output_dir,
+        work_dir=config.work_directory,
+        retry=config.extract.retry,
+        date=date,
         log=log,
-        sleep=_Countdown(source.name),
+        sleep=_Countdown(source.name, sleep),
         progress=_Progress(),
     )
     where = f"; see {result.child_log} (private)" if result.child_log else ""
     if result.status == "failed":
         raise Failure(result.code or Code.SOURCE_FAILED, f"{result.message}{where}", advice=result.advice or None)
-    values: dict[str, Any] = {
-        "files": [str(how.raw_directory / name) for name in result.files],
-        "records": result.records,
-        "new_records": result.new_records,
-        "attempts": result.attempts,
-        "replaced": result.replaced,
-        "discarded": result.discarded,
-        "refused": result.refused,
+    values = _counts(result) | {
+        "files": [str(config.extract.output_dir / name) for name in result.files],
         "warning": result.warning,
         "last_success": timestamp(datetime.now(UTC)),
     }
-    if result.code is not None:  # partial: what it gave is published, and the run must say that it was not all
+    if result.code is not None:  # what the source delivered is published, and the run reports that it is not everything
         values |= {"code": str(result.code), "what": f"{result.message}{where}", "advice": result.advice}
     return values
 
 
-@_guarded
-def canonize(job: dict[str, Any], how: canonize_stage.Canonizer) -> dict[str, Any]:
-    """Make one canonical file."""
-    return dict(canonize_stage.canonize(job, how))
-
-
-@_guarded
-def index(type_: str, how: index_stage.Projector) -> dict[str, Any]:
-    """Bring the store up to date with one type."""
-    return dict(index_stage.index(type_, how))
+def _counts(result: SourceResult) -> dict[str, Any]:
+    names = ("records", "new_records", "attempts", "replaced", "discarded", "refused")
+    return {name: getattr(result, name) for name in names}
 
 
 class _Progress:
-    """A line now and then on the terminal while a source delivers."""
+    """Prints a line from time to time while a source delivers."""
 
     def __init__(self) -> None:
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
 
     def __call__(self, source: str, records: int) -> None:
-        if time.monotonic() - self._told >= _TELL_EVERY:
-            self._told = time.monotonic()
-            _tell(f"   {source}: {records} records so far\n")
+        if time.monotonic() - self._printed >= _PROGRESS_SECONDS:
+            self._printed = time.monotonic()
+            _print(f"   {source}: {records:,} records so far\n")
 
 
 class _Countdown:
-    """Sleeps, and says on a terminal how long it still takes."""
+    """Sleeps until the next attempt and says so."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, sleep: Callable[[str, float], None]) -> None:
+        self._source, self._sleep = source, sleep
 
     def __call__(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            _tell(f"   {self._source}: next attempt in {left:.0f} s \r")
-            time.sleep(min(1.0, left))
+        _print(f"   {self._source}: next attempt in {seconds:.0f} s\n")
+        self._sleep(self._source, seconds)
 
 
-def _tell(text: str) -> None:
-    # doit replaces sys.stderr while an action runs, so the descriptor is written to.
+_terminal = threading.Lock()
+
+
+def _print(text: str) -> None:
+    """Write a line to the terminal, if there is one."""
     if os.isatty(2):
-        os.write(2, text.encode("ascii", "replace"))
-        sys.stderr.flush()
+        with _terminal:
+            os.write(2, text.encode("ascii", "replace"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from doit.cmd_run import Run
 
 from lorchestra.base.errors import HANDLING, Exit
-from lorchestra.scheduler import process_guard
+from lorchestra.scheduler import interrupts
 from lorchestra.scheduler.loader import Loader
 from lorchestra.scheduler.tasks import Pipeline
 
@@ -15,15 +15,15 @@ _BACKENDS = {"BACKEND": {"lorchestra": "lorchestra.planning.task_store:TaskStore
 
 
 def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
-    """Do what `doit run SELECTION` does; return what the first failure stands for.
+    """Do what `doit run SELECTION` does; return the exit status of the first failure.
 
-    Raises Failure where nothing could begin. Does not return from a run that was interrupted; its record is written.
+    Raises Failure if nothing could begin. Does not return from a run that was interrupted, after recording it.
     """
     command = Run(task_loader=Loader(pipeline), config=_BACKENDS, bin_name="lorchestra", cmds=None, opt_vals={})
     try:
         status = command.parse_execute(list(selection))
-    except KeyboardInterrupt as interrupt:
-        process_guard.end("lorchestra", interrupt)
+    except KeyboardInterrupt:
+        interrupts.end("lorchestra")
     if pipeline.reporter.first_failure:
         return HANDLING[pipeline.reporter.first_failure].exit
     return Exit.UNEXPECTED if status else Exit.OK

@@ -1,52 +1,65 @@
-"""Tells what runs and why, and keeps the run's record: doit's events become lines, log events and counts."""
+"""Turns doit's events into lines on the terminal, log events, and the run's record.
+
+doit calls `execute_task` from the threads that run tasks and everything else from the main thread.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
 
 from doit.exceptions import BaseFail, UnmetDependency
 
-from lorchestra.base.errors import HANDLING, Code, Failure
+from lorchestra.base.errors import HANDLING, Code, Failure, Outcome
+from lorchestra.history import stages
 from lorchestra.history.log import Log
-from lorchestra.history.runs import RECORDS, RunRecord, StageRecord
+from lorchestra.history.runs import Losses, Problem, RunRecord, StageRecord
 from lorchestra.history.summary import summary
 from lorchestra.scheduler.actions import Failed
 
-_SHOWN = 12
-_RECORDS = {"extract": "records", "canonize": "records_out", "index": "objects"}
-"""The value of a task that counts the records its outputs hold."""
+_LISTED = 40
+"""How many tasks of a stage are listed as they begin, without --verbose."""
+
+
+class Run(Protocol):
+    """What the reporter needs of the pipeline."""
+
+    def remembered(self, task: str) -> Mapping[str, Any]:
+        """The values that a task returned when it last ran."""
+
+    def source_ended(self, source: str) -> None:
+        """A source has delivered, or failed for good."""
+
+    def stop(self) -> None:
+        """End everything that the run has started."""
+
+    def finish(self) -> None:
+        """Record the run."""
 
 
 class Reporter:
     """doit's reporter interface (see `doit.reporter.ConsoleReporter`), for one run."""
 
-    desc = "what runs and why, what is skipped, what failed and what to do"
+    desc = "what runs and why, what failed, and what to do"
 
-    def __init__(
-        self,
-        run: RunRecord,
-        log: Log,
-        remembered: Callable[[str], Mapping[str, Any]],
-        finish: Callable[[], None],
-        *,
-        verbose: bool = False,
-    ) -> None:
-        """`remembered` gives the values that a task returned when it last ran; `finish` is called when all is done."""
-        self._run = run
-        self._log = log
-        self._remembered = remembered
-        self._finish = finish
-        self._output: TextIO = sys.stdout
-        self._verbose = verbose
-        self._reasons: dict[str, str] = {}
-        self._skipped: dict[str, int] = {}
+    def __init__(self, pipeline: Run, record: RunRecord, log: Log, *, verbose: bool = False) -> None:
+        self.verbose = verbose
         self.first_failure: Code | None = None
+        self._pipeline = pipeline
+        self._record = record
+        self._log = log
+        self._output: TextIO = sys.stdout
+        self._lock = threading.RLock()
+        self._reasons: dict[str, str] = {}
+        self._running: dict[str, Mapping[str, Any]] = {}  # the tasks that run now, with the values of their last run
+        self._listed: dict[str, int] = {}
+        self._records: dict[str, int] = {}  # of the tasks that were counted
 
-    def tell(self, task: str, reason: str) -> None:
+    def set_reason(self, task: str, reason: str) -> None:
         """Why a task is about to run."""
         self._reasons[task] = reason
 
@@ -54,133 +67,183 @@ class Reporter:
         """Tasks are loaded, none has begun."""
 
     def get_status(self, task: Any) -> None:
-        """A task is about to be judged. The check is told now: with several processes its turn may come late."""
+        """A task is about to be checked. The permission check is shown now: a thread may take it up late."""
         if task.name == "phi":
             self._write(f".  {task.name:<46} checked in every run\n")
 
     def execute_task(self, task: Any) -> None:
         """A task begins."""
-        if not task.actions or task.name == "phi":
+        name = shown(task.name)
+        stage = stages.of_task(name)
+        if not task.actions or stage is None:
             return
-        reason = self._reasons.pop(task.name, "")
-        self._write(f".  {task.name:<46} {reason}".rstrip() + "\n")
-        self._log.event("task_started", _stage_name(task.name), task=task.name, reason=reason)
-        stage = self._stage(task.name)
-        if stage and stage.began is None:
-            stage.began = time.monotonic()
-            self._log.event("stage_started", stage.name)
+        with self._lock:
+            self._running[name] = self._pipeline.remembered(name)
+            reason = self._reasons.pop(task.name, "")
+            self._list(stage.name, f".  {name:<46} {reason}".rstrip())
+            self._log.event("task_started", stage.name, task=name, reason=reason)
+            record = self._record.stage(stage.name)
+            if record.began is None:
+                record.began = time.monotonic()
+                self._log.event("stage_started", stage.name)
 
     def add_success(self, task: Any) -> None:
-        """A task has ended well."""
-        if not task.actions:
+        """A task has succeeded."""
+        name = shown(task.name)
+        stage = stages.of_task(name)
+        if not task.actions or stage is None:
             return
-        counts = {name: value for name, value in task.values.items() if type(value) is int}
-        self._log.event("task_succeeded", _stage_name(task.name), task=task.name, counts=counts)
-        stage = self._stage(task.name)
-        if stage:
-            stage.built += 1
-            stage.ended = time.monotonic()
-            stage.add(counts)
-            self._account(stage, task, task.values)
-        if warning := task.values.get("warning"):
-            self._write(f"?? {task.name}: {warning}\n")
-            self._log.event("task_warned", _stage_name(task.name), "WARNING", task=task.name)
-        if "code" in task.values:
-            code = Code(task.values["code"])
-            self._fail(
-                task.name, code, f"partly: {task.values['what']}", task.values["advice"] or HANDLING[code].advice
-            )
+        values: Mapping[str, Any] = task.values
+        counts = {key: value for key, value in values.items() if type(value) is int}
+        self._log.event("task_succeeded", stage.name, task=name, counts=counts)
+        with self._lock:
+            before = self._running.pop(name, {})
+            record = self._record.stage(stage.name)
+            record.ended = time.monotonic()
+            record.add(counts)
+            self._count(record, task, values, built=True)
+            if stage.name == "canonize":
+                self._add_losses(name.partition(":")[2], counts, before)
+        if stage.name == "extract":
+            self._add_source(name, values)
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
         """A task has failed, or could not begin."""
         if isinstance(fail, UnmetDependency) and not task.actions:
             return  # a group; its tasks were not held back
-        failed = fail if isinstance(fail, Failed) else Failed(Failure(Code.UNEXPECTED, fail.get_name()))
-        self._fail(task.name, failed.code, failed.message, failed.advice)
+        name = shown(task.name)
+        outcome = fail.outcome if isinstance(fail, Failed) else Outcome.of(Failure(Code.UNEXPECTED, fail.get_name()))
+        with self._lock:
+            self._running.pop(name, None)
+        self._fail(name, outcome)
+        if name.startswith("extract:"):
+            self._pipeline.source_ended(name.partition(":")[2])
 
-    def fail_stage(self, stage: str, code: Code, what: str) -> None:
-        """A stage came to less than its validation asks for."""
-        self._fail(stage, code, what, HANDLING[code].advice)
-
-    def _fail(self, task: str, code: Code, what: str, advice: str) -> None:
-        self.first_failure = self.first_failure or code
-        self._write(f"!! {task}: {what}\n   {advice}\n")
-        self._log.event("task_failed", _stage_name(task), "ERROR", task=task, code=str(code))
-        stage = self._stage(task)
-        if stage:
-            stage.ended = time.monotonic()
-            stage.failures[task] = str(code)
+    def fail_stage(self, stage: str, code: Code, message: str) -> None:
+        """A stage produced less than its validation asks for."""
+        self._fail(stage, Outcome.of(Failure(code, message)))
 
     def skip_uptodate(self, task: Any) -> None:
         """A task need not run."""
-        stage = self._stage(task.name)
-        if not task.actions or not stage:
-            return
-        stage.up_to_date += 1
-        self._account(stage, task, self._remembered(task.name))
-        self._skipped[stage.name] = self._skipped.get(stage.name, 0) + 1
-        if self._verbose or self._skipped[stage.name] <= _SHOWN:
-            self._write(f"-- {task.name}\n")
+        stage = stages.of_task(task.name)
+        if task.actions and stage:
+            self._count(self._record.stage(stage.name), task, self._pipeline.remembered(task.name), built=False)
+            if self.verbose:
+                self._write(f"-- {task.name}\n")
 
     def skip_ignore(self, task: Any) -> None:
-        """A task was to be ignored, as the user said."""
-        self._write(f"!! {task.name:<46} ignored; `doit forget {task.name}` ends that\n")
-        self._log.event("task_ignored", _stage_name(task.name), "WARNING", task=task.name)
+        """The user has told doit to ignore a task."""
+        name = shown(task.name)
+        if not task.actions or name in self._record.ignored:
+            return  # a group of which some task is ignored
+        self._record.ignored.append(name)
+        self._write(f"!! {name:<46} ignored; `doit forget {name}` makes it run again\n")
+        stage = stages.of_task(name)
+        self._log.event("task_ignored", stage.name if stage else None, "WARNING", task=name)
+        if name.startswith("extract:"):
+            self._pipeline.source_ended(name.partition(":")[2])
 
     def cleanup_error(self, _exception: BaseFail) -> None:
         """No task has a teardown."""
 
     def runtime_error(self, message: str) -> None:
-        """doit itself found a fault in the tasks; the text names tasks and paths."""
-        self.first_failure = self.first_failure or Code.UNEXPECTED
-        self._run.broken_off = True
-        self._write(f"!! {message}\n")
+        """doit found an error in the tasks; the text names tasks and paths."""
+        self._record.aborted = True
+        self._fail("doit", Outcome(Code.UNEXPECTED, message, HANDLING[Code.UNEXPECTED].advice))
 
     def teardown_task(self, _task: Any) -> None:
         """No task has a teardown."""
 
     def complete_run(self) -> None:
-        """All is done, or the run was broken off."""
+        """Everything is done, or the run cannot go on."""
         error = sys.exc_info()[1]
-        self._run.interrupted = isinstance(error, KeyboardInterrupt)
-        self._run.broken_off |= isinstance(error, Exception)
-        for name, count in self._skipped.items():
-            if count > _SHOWN and not self._verbose:
-                self._write(f"-- {name}: and {count - _SHOWN} more that are up to date\n")
-        self._finish()
-        for stage in self._run.stages.values():
+        self._record.interrupted = isinstance(error, KeyboardInterrupt)
+        self._record.aborted |= isinstance(error, Exception)
+        if self._record.interrupted or self._record.aborted:
+            self._pipeline.stop()
+            self._add_interrupted()
+        self._pipeline.finish()
+        for record in self._record.stages.values():
             self._log.event(
                 "stage_finished",
-                stage.name,
-                "ERROR" if stage.failures else "INFO",
-                status=stage.status,
-                duration_seconds=stage.duration_seconds,
-                built=stage.built,
-                up_to_date=stage.up_to_date,
-                failed=len(stage.failures),
-                counts=stage.counts,
+                record.name,
+                "ERROR" if record.failures else "INFO",
+                status=record.status,
+                duration_seconds=record.duration_seconds,
+                built=record.built,
+                up_to_date=record.up_to_date,
+                failed=len(record.failures),
+                counts=record.counts,
             )
-        level = "INFO" if self._run.status == "SUCCESS" else "ERROR"
-        self._log.event("run_finished", level=level, status=self._run.status)
-        self._write(summary(self._run))
+        level = "INFO" if self._record.status == "SUCCESS" else "ERROR"
+        self._log.event("run_finished", level=level, status=self._record.status)
+        self._write(summary(self._record))
 
-    def _account(self, stage: StageRecord, task: Any, values: Mapping[str, Any]) -> None:
-        stage.records += int(values.get(_RECORDS[stage.name], 0))
-        stage.output_files += values.get("files", []) if stage.name == "extract" else task.targets
+    def _add_interrupted(self) -> None:
+        with self._lock:
+            for name in self._running:
+                self._record.stage(name.partition(":")[0]).interrupted.append(name)
+                self._log.event("task_interrupted", name.partition(":")[0], "WARNING", task=name)
 
-    def _stage(self, task: str) -> StageRecord | None:
-        name = _stage_name(task)
-        return self._run.stage(name) if name else None
+    def _add_source(self, name: str, values: Mapping[str, Any]) -> None:
+        if warning := values.get("warning"):
+            self._record.warnings.append(f"{name}: {warning}")
+            self._log.event("task_warned", "extract", "WARNING", task=name)
+        if "code" in values:
+            code = Code(values["code"])
+            advice = values["advice"] or HANDLING[code].advice
+            self._fail(name, Outcome(code, f"incomplete: {values['what']}", advice))
+        elif values.get("attempts", 1) > 1:
+            self._record.retried[name] = values["attempts"]
+        self._pipeline.source_ended(name.partition(":")[2])
+
+    def _add_losses(self, target: str, counts: Mapping[str, int], before: Mapping[str, Any]) -> None:
+        lost = Losses(target, *(counts.get(key, 0) for key in ("records_in", "rejected", "dropped")))
+        if before.get("records_in"):
+            earlier = Losses(target, *(int(before.get(key, 0)) for key in ("records_in", "rejected", "dropped")))
+            lost = lost._replace(share_before=earlier.share)
+        if lost.rejected or lost.dropped:
+            self._record.losses.append(lost)
+
+    def _count(self, record: StageRecord, task: Any, values: Mapping[str, Any], *, built: bool) -> None:
+        """Count a task once, also if a late source makes it run a second time."""
+        name, stage = shown(task.name), stages.STAGES[record.name]
+        if name not in self._records:
+            record.built += built
+            record.up_to_date += not built
+        records = int(values.get(stage.records, 0))
+        record.records += records - self._records.get(name, 0)
+        self._records[name] = records
+        record.output_files += values.get("files", []) if stage.name == "extract" else task.meta["files"]
+
+    def _fail(self, task: str, outcome: Outcome) -> None:
+        assert outcome.code
+        self.first_failure = self.first_failure or outcome.code
+        self._record.problems.append(Problem(task, outcome))
+        self._write(f"!! {task}: {outcome.message}\n")
+        stage = stages.of_task(task)
+        self._log.event("task_failed", stage.name if stage else None, "ERROR", task=task, code=str(outcome.code))
+        if stage:
+            record = self._record.stage(stage.name)
+            record.ended = time.monotonic()
+            record.failures[task] = str(outcome.code)
+
+    def _list(self, stage: str, line: str) -> None:
+        count = self._listed[stage] = self._listed.get(stage, 0) + 1
+        if self.verbose or count <= _LISTED:
+            self._write(f"{line}\n")
+        elif count == _LISTED + 1:
+            self._write(f".  {stage}: and more; --verbose lists all\n")
 
     def _write(self, text: str) -> None:
         try:
             self._output.write(text)
             self._output.flush()
         except BrokenPipeError:
-            # Whoever was reading has seen enough. The records still want to be brought home.
+            # The reader has seen enough. The run goes on.
             self._output = open(os.devnull, "w")  # noqa: SIM115 # rule: open-for-writing - nowhere
 
 
-def _stage_name(task: str) -> str | None:
-    name = task.partition(":")[0]
-    return name if name in RECORDS else None
+def shown(task: str) -> str:
+    """A task's name as people see it: that of its first round."""
+    return task.removeprefix("_late_")

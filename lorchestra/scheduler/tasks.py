@@ -1,160 +1,273 @@
-"""The tasks, and what doit is told about them. dodo.py hands these to doit, and so does `lorchestra run`."""
+"""The pipeline as doit tasks. dodo.py passes them to doit, and so does `lorchestra run`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from doit.exceptions import InvalidDodoFile
 
 from lorchestra import phi
 from lorchestra.base.errors import Code
+from lorchestra.executors import factory as executor_factory
+from lorchestra.executors.executor import Executor
 from lorchestra.history import runs
 from lorchestra.history.log import Log
+from lorchestra.history.stages import STAGES
 from lorchestra.planning import noop, preflight, trusted_files
 from lorchestra.planning.cleaning import Cleaner
-from lorchestra.planning.config import STAGES
-from lorchestra.planning.snapshot import VALUES, Snapshot
+from lorchestra.planning.config import Source
+from lorchestra.planning.plan import Target
+from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, VALUES, Snapshot
+from lorchestra.process import runner
 from lorchestra.records import lineage, targets
-from lorchestra.scheduler import actions, uptodate
+from lorchestra.scheduler import actions, interrupts, selection, uptodate
+from lorchestra.scheduler.actions import Action
+from lorchestra.scheduler.deliveries import Deliveries
 from lorchestra.scheduler.reporter import Reporter
-from lorchestra.stages.canonize import Canonizer
-from lorchestra.stages.extract import extraction as extract_stage
-from lorchestra.stages.index import projector
+from lorchestra.sinks import factory as sink_factory
+from lorchestra.sinks.sink import Sink
+from lorchestra.stages.canonize import canonize as canonize_stage
+from lorchestra.stages.extract import extraction
+from lorchestra.stages.index import index as index_stage
 from lorchestra.storage.private import Lock
 
 Task = dict[str, Any]
+LATE = "_late_"
+"""Before the name of a data stage: its second round, after a late source."""
+ATTEMPTED = "_attempted"
+DELIVERED = "_delivered"
+_NO_CONFIGURATION = """doit found no settings for this pipeline. It reads them from the current directory only.
+  Run doit in the directory of pipeline.yaml, with this in its pyproject.toml:
+    [tool.doit]
+    loader = "lorchestra"
+    backend = "lorchestra"
+    [tool.doit.plugins.loader]
+    lorchestra = "lorchestra.scheduler.loader:Loader"
+    [tool.doit.plugins.backend]
+    lorchestra = "lorchestra.planning.task_store:TaskStore\""""
 
 
 class Pipeline:
-    """One pipeline.yaml as tasks. The four public generators are doit's task creators; doit calls each once."""
+    """One pipeline.yaml as tasks. The public generators are doit's task creators; doit calls each at most once."""
+
+    loader_is_active: ClassVar[bool] = False
+    """Whether our loader imports dodo.py. doit's own loader would skip every check."""
 
     def __init__(self, snapshot: Snapshot, *, held: Lock | None = None, verbose: bool = False) -> None:
-        """`held` is the lock, where the caller has already taken it."""
+        """`held` is the lock, if the caller has already taken it."""
         self.config, self.snapshot = snapshot.config, snapshot
         self.run = preflight.new_run(self.config)
         self.log = Log(self.config.log_directory, self.run.run_id, self.config.log_level)
-        self.reporter = Reporter(self.run, self.log, self._remembered, self._finish, verbose=verbose)
-        self._before: str | None = None
-        self._targets = 0
+        self.reporter = Reporter(self, self.run, self.log, verbose=verbose)
+        self._deliveries = Deliveries()
+        self._jobs = self.config.jobs
+        self._inputs_digest: str | None = None
+        self._target_count = 0
         self._held = held
+        self._selected: Sequence[str] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Pipeline:
-        """The pipeline of a configuration file. Raises Failure, ConfigFailure."""
+        """The pipeline of a configuration file, for dodo.py. Raises Failure, ConfigFailure, InvalidDodoFile."""
+        if not cls.loader_is_active:
+            raise InvalidDodoFile(_NO_CONFIGURATION)
         return cls(preflight.snapshot(Path(path)))
 
     @cached_property
     def doit_config(self) -> dict[str, Any]:
-        """DOIT_CONFIG: doit's defaults. What the command line says goes before them."""
+        """DOIT_CONFIG: doit's defaults, which its command line overrides."""
         return {
             "default_tasks": ["phi", *STAGES],
             "dep_file": self.snapshot.store.name,
             "backend": "lorchestra",
-            "check_file_uptodate": uptodate.Receipts,
+            "check_file_uptodate": uptodate.LineageChecker,
             "reporter": self.reporter,
             "continue": not self.config.fail_fast,
-            "num_process": self.config.jobs if self.config.jobs > 1 else 0,
+            "num_process": self.config.jobs,
+            "par_type": "thread",
             "verbosity": 0,
         }
 
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources that the entries of pipeline.yaml stand for."""
+        return extraction.every(self.config.extract.sources)
+
+    def select(self, words: Sequence[str]) -> list[str]:
+        """The tasks that a command line names. Raises InvalidCommand."""
+        names = [source.name for source in self.sources]
+        self._selected = selection.resolve(self.snapshot, names, words)
+        return list(self._selected)
+
+    def threads(self, jobs: int) -> int:
+        """How many threads doit needs so that `jobs` jobs can run at once.
+
+        A source, and a task that waits for the sources, only occupies a thread. One job more than can run is prepared,
+        so that no program waits for the scheduler.
+        """
+        self._jobs = jobs
+        return len(self.config.extract.sources) + (len(self.sources) if self._extracting else 0) + jobs + 2
+
+    @property
+    def _extracting(self) -> bool:
+        return bool(selection.of_stage("extract", self._selected))
+
     def phi(self) -> Task:
-        """refuse to run on directories that others could reach"""
+        """refuse to run on directories that others can read"""
         return {
-            "actions": [(actions.check_phi, [self.config.phi_directories])],
-            "uptodate": [uptodate.Always("checked in every run", self.reporter.tell)],
+            "actions": [Action(actions.check_phi, self.config)],
+            "uptodate": [uptodate.Always("checked in every run", self.reporter.set_reason)],
         }
 
     def extract(self) -> Iterator[Task]:
-        """ask each source for its new records"""
-        how = actions.Extraction(
-            self.config.extract.output_dir,
-            self.config.work_directory,
-            self.config.extract.retry,
-            f"{self.run.began.astimezone():%Y%m%d}",
-            self.config.log_directory,
-            self.config.log_level,
-            self.run.run_id,
-        )
-        for source in extract_stage.every(self.config.extract.sources):
+        """request new records from each source"""
+        date = f"{self.run.began.astimezone():%Y%m%d}"
+        for source in self.sources:
             yield {
                 "name": source.name,
-                "doc": f"from a source of the type {source.type}",
-                "actions": [(actions.extract, [source, how])],
-                "uptodate": [uptodate.Always("a source is asked in every run", self.reporter.tell)],
+                "doc": f"from a source of type {source.type}",
+                "actions": [Action(actions.extract, source, self.config, self.log, date, self._deliveries.sleep)],
+                "uptodate": [uptodate.Always(ALWAYS_EXTRACTED, self.reporter.set_reason)],
             }
 
     def canonize(self) -> Iterator[Task]:
-        """bring raw records into their canonical form"""
-        canonize = self.config.canonize
-        how = Canonizer(canonize.command, self.config.work_directory, canonize.retry, canonize.timeout_seconds)
-        self._look()
-        registry = {name: [str(file) for file in made.files] for name, made in self.snapshot.transforms.items()}
-        for target in self.snapshot.plan.targets:
-            job = self.snapshot.job(target)
-            files = [entry["path"] for entry in job["inputs"]]
-            used = {file for i in target.inputs for file in registry[i.transform]}
-            yield {
-                "name": target.name,
-                "doc": f"from {len(files)} raw file{'' if len(files) == 1 else 's'}",
-                "actions": [(actions.canonize, [job, how])],
-                "file_dep": [*files, *sorted(used)],
-                "targets": [job["output"]],
-                "uptodate": [uptodate.Fresh(self.snapshot, target, self.reporter.tell)],
+        """convert raw records to their canonical form"""
+        self._take_snapshot()
+        planned = self.snapshot.plan.targets
+        selection.check_targets(self._selected, (f"canonize:{target.name}" for target in planned))
+        transform_files = {name: [str(file) for file in made.files] for name, made in self.snapshot.transforms.items()}
+        for target in planned:
+            task = self._canonize_task(target)
+            used = {file for entry in target.inputs for file in transform_files[entry.transform]}
+            yield task | {
+                "doc": f"from {len(target.inputs)} raw file{'' if len(target.inputs) == 1 else 's'}",
+                "file_dep": [*(entry["path"] for entry in self.snapshot.job(target)["inputs"]), *sorted(used)],
+                "targets": task["meta"]["files"],  # the second round has none: doit refuses two tasks for one target
                 "clean": [(self.cleaner, [target.name])],
             }
 
     def index(self) -> Iterator[Task]:
-        """bring the store up to date with the canonical files"""
-        how = projector(self.config)
+        """load the canonical files into the store"""
         for type_ in self.snapshot.index_reasons():
-            yield {
-                "name": type_,
-                "doc": f"the canonical files {type_}-*.jsonl into the store",
-                "actions": [(actions.index, [type_, how])],
-                "uptodate": [uptodate.Held(self.snapshot, type_, self.reporter.tell)],
-            }
+            yield self._index_task(type_)
+
+    def wait_for_first_attempts(self) -> Task:
+        """let the data stages begin"""
+        return {"actions": [Action(_wait, self._deliveries.wait_for_first_attempts)]}
+
+    def wait_for_all_sources(self) -> Iterator[Task]:
+        """let the second round begin"""
+        yield {"basename": DELIVERED, "actions": [Action(_wait, self._deliveries.wait_for_all)]}
+
+    def canonize_late(self) -> Iterator[Task]:
+        """canonize what late sources delivered"""
+        if self._deliveries.late:
+            self._take_snapshot()
+            for target in self.snapshot.plan.targets:
+                if self.snapshot.verdict(target).reasons:
+                    yield self._canonize_task(target)
+
+    def index_late(self) -> Iterator[Task]:
+        """index what late sources delivered"""
+        if self._deliveries.late:
+            for type_, reason in self.snapshot.index_reasons().items():
+                if reason:
+                    yield self._index_task(type_)
+
+    def _canonize_task(self, target: Target) -> Task:
+        return {
+            "name": target.name,
+            "actions": [Action(self._canonize, target)],
+            "meta": {"files": [targets.files(self.config.canonize.output_dir, target.name).output]},
+            "uptodate": [uptodate.Canonical(self.snapshot, target, self.reporter.set_reason)],
+        }
+
+    def _index_task(self, type_: str) -> Task:
+        return {
+            "name": type_,
+            "doc": f"the canonical files {type_}-*.jsonl into the store",
+            "actions": [Action(self._index, type_)],
+            "meta": {"files": []},
+            "uptodate": [uptodate.Indexed(self.snapshot, type_, self.reporter.set_reason)],
+        }
+
+    def _canonize(self, target: Target) -> dict[str, int]:
+        return canonize_stage(self.snapshot.job(target), self._executor, self.config.canonize.retry)
+
+    def _index(self, type_: str) -> dict[str, int]:
+        return index_stage(type_, self._sink, self.config.index.retry)
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return executor_factory.create(self.config, self._jobs)
+
+    @cached_property
+    def _sink(self) -> Sink:
+        return sink_factory.create(self.config)
 
     @cached_property
     def cleaner(self) -> Cleaner:
-        """What `doit clean` calls for each canonical file: asks once, then removes."""
+        """What `doit clean` calls for each canonical file."""
         return Cleaner(self.config)
 
     def lock(self) -> None:
-        """Make sure that nobody else reads or runs: see `preflight.lock`."""
+        """Check what runs and decides, and the directories; take the pipeline's lock: see `preflight.lock`."""
         if self._held is None:
             trusted_files.require_installation(self.config)
             self._held = preflight.lock(self.snapshot)
 
-    def _look(self) -> None:
-        """Take the snapshot that the run works from, and see that nobody else can read the files in it."""
-        if "extract" in self.run.stages:
-            self.snapshot = Snapshot(self.config, self.snapshot.store)
-            phi.refuse(preflight.examine_content(self.snapshot))
-        self._before = (
-            self.snapshot.inputs_digest
-        )  # before the registry is read: what is edited after that is found next time
-        self.run.unmatched, self.run.unnamed = len(self.snapshot.plan.unmatched), self.snapshot.plan.unnamed
-        self._targets = len(self.snapshot.plan.targets)
-        for name in self.snapshot.plan.unmatched:
-            self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
+    def expect_sources(self, selected: Sequence[str]) -> None:
+        """Note which sources this run extracts."""
+        self._deliveries.expect(selection.sources_of(selected, (source.name for source in self.sources)))
 
-    def _remembered(self, task: str) -> Mapping[str, Any]:
+    def source_ended(self, source: str) -> None:
+        """Note that a source has delivered or failed."""
+        self._deliveries.ended(source)
+
+    def remembered(self, task: str) -> Mapping[str, Any]:
+        """The values of a task when it last ran."""
         values: dict[str, Any] = self.snapshot.store.get(task, VALUES) or {}
         stage, _, name = task.partition(":")
         if stage == "canonize" and "records_out" not in values:
-            receipt = lineage.read(self.snapshot.canonical_files.lineage.path / targets.lineage_name(name))
-            return {"records_out": receipt["output"].get("records", 0)} if receipt else {}
+            document = lineage.read(self.snapshot.canonical_files.lineage.path / targets.lineage_name(name))
+            return {"records_out": document["output"].get("records", 0)} if document else {}
         return values
 
-    def _finish(self) -> None:
-        """Record the run, and what would make the next one a no-op."""
+    def stop(self) -> None:
+        """End everything that the run has started: it was interrupted, or cannot go on."""
+        interrupts.begin_end()
+        runner.stop_all()
+        if "_executor" in self.__dict__:
+            self._executor.close(abort=True)
+
+    def finish(self) -> None:
+        """Record the run, and what lets the next one find that nothing changed."""
         self._check_extraction()
+        if not self.run.stages and {*STAGES} & {word.partition(":")[0] for word in self._selected}:
+            sources = "" if self.config.extract.sources else ", and pipeline.yaml has no sources"
+            self.run.nothing_to_do = f"{self.config.extract.output_dir} holds no raw files{sources}."
         runs.write(self.config.log_directory, self.run)
-        if self._before:
+        if self._inputs_digest:
             after = Snapshot(self.config, self.snapshot.store, self.snapshot.canonical_files.raw)
-            noop.note(after, self.run, self._before, self._targets)
+            noop.note(after, self.run, self._inputs_digest, self._target_count)
         self.snapshot.store.dump()
+        if "_executor" in self.__dict__:
+            self._executor.close()
+
+    def _take_snapshot(self) -> None:
+        """Take the snapshot that the data stages work from, and check that nobody else can read its files."""
+        if self._extracting:
+            self.snapshot = Snapshot(self.config, self.snapshot.store)
+            phi.refuse(preflight.examine_content(self.snapshot))
+        # Taken before the registry is read: a file that is edited after that is found by the next run.
+        self._inputs_digest = self.snapshot.inputs_digest
+        self.run.unmatched, self.run.unnamed = len(self.snapshot.plan.unmatched), self.snapshot.plan.unnamed
+        self._target_count = len(self.snapshot.plan.targets)
+        for name in self.snapshot.plan.unmatched:
+            self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
 
     def _check_extraction(self) -> None:
         stage, limits = self.run.stages.get("extract"), self.config.extract
@@ -162,6 +275,11 @@ class Pipeline:
             self.reporter.fail_stage(
                 "extract",
                 Code.TOO_FEW_FILES,
-                f"{len(stage.output_files)} files with {stage.records} records, of at least {limits.require_files} "
-                f"with {limits.min_records}",
+                f"extraction produced {len(stage.output_files):,} files ({stage.records:,} records); validation asks "
+                f"for at least {limits.require_files:,} files and {limits.min_records:,} records",
             )
+
+
+def _wait(wait: Any) -> dict[str, Any]:
+    wait()
+    return {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lorchestra.history import runs
+from lorchestra.history import runs, stages
 from lorchestra.history.runs import RunRecord, StageRecord
 
 BEGAN = datetime(2025, 11, 12, 10, 30, 45, 123456, tzinfo=UTC)
@@ -30,7 +30,7 @@ def run(run_id: str = "run-1", began: datetime = BEGAN) -> RunRecord:
 def whole() -> RunRecord:
     """A run of all three stages."""
     record = run()
-    for number, name in enumerate(runs.RECORDS, 1):
+    for number, name in enumerate(stages.STAGES, 1):
         stage = record.stage(name)
         stage.began, stage.ended, stage.records, stage.built = 10.0, 10.0 + number, 27 * number, number
         stage.add({"rejected": 1, "records_in": 28})
@@ -160,16 +160,16 @@ def test_a_stages_status(built: int, up_to_date: int, failures: int, status: str
 
 
 @pytest.mark.parametrize(
-    ("stages", "interrupted", "status"),
+    ("letters", "interrupted", "status"),
     [
         ("", False, "SUCCESS"), ("S", False, "SUCCESS"), ("SF", False, "PARTIAL"), ("FF", False, "FAILED"),
         ("SP", False, "PARTIAL"), ("PF", False, "PARTIAL"), ("S", True, "INTERRUPTED"), ("F", True, "INTERRUPTED"),
     ],
 )  # fmt: skip
-def test_a_runs_status(stages: str, interrupted: bool, status: str) -> None:
+def test_a_runs_status(letters: str, interrupted: bool, status: str) -> None:
     record = run()
     record.interrupted = interrupted
-    for name, letter in zip(runs.RECORDS, stages, strict=False):
+    for name, letter in zip(stages.STAGES, letters, strict=False):
         stage = record.stage(name)
         stage.built = int(letter in "SP")
         stage.failures = {} if letter == "S" else {"x": "busy"}

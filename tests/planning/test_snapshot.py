@@ -16,8 +16,8 @@ def test_an_empty_answer_of_the_canonizer_is_not_remembered(project: Project, tm
     program.chmod(0o755)
     project.edit("registry: transforms", "registry: transforms\n    command: ./canonizer")
     loaded, store = config.load(project.root / "pipeline.yaml"), TaskStore(str(tmp_path / "tasks.json"))
-    assert Snapshot(loaded, store)._canonizer_version() == ""
+    assert Snapshot(loaded, store)._canonizer()[0] == ""
     (tmp_path / "ready").touch()
-    assert Snapshot(loaded, store)._canonizer_version() == "can 7"
+    assert Snapshot(loaded, store)._canonizer()[0] == "can 7"
     (tmp_path / "ready").unlink()
-    assert Snapshot(loaded, store)._canonizer_version() == "can 7"
+    assert Snapshot(loaded, store)._canonizer()[0] == "can 7"

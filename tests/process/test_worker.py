@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,16 +27,24 @@ class Desk:
     def __init__(self, root: Path) -> None:
         self.root, self.log, self.starts = root, root / "log", root / "starts"
         self.argv = (sys.executable, str(SERVER), str(self.starts))
+        self._workers: list[Worker] = []
         self.env = {name: value for name, value in os.environ.items() if name == "PATH"}
 
-    def shared(self, *argv: str) -> Worker:
-        return worker.shared(argv or self.argv, cwd=self.root, env=self.env, log=self.log)
+    def current(self) -> Worker:
+        """The running worker; a new one if the last one has ended."""
+        if not self._workers or not self._workers[-1].alive:
+            self._workers.append(self.new())
+        return self._workers[-1]
+
+    def stop(self) -> None:
+        for started in self._workers:
+            started.stop()
 
     def new(self, *argv: str, cwd: Path | None = None, log: Path | None = None) -> Worker:
         return Worker(argv or self.argv, cwd=cwd or self.root, env=self.env, log=log or self.log)
 
     def call(self, do: str, timeout_seconds: float | None = 20, **job: Any) -> dict[str, Any]:
-        return self.shared().call({"id": "job", "do": do, **job}, timeout_seconds)
+        return self.current().call({"id": "job", "do": do, **job}, timeout_seconds)
 
     def failed(self, do: str, timeout_seconds: float | None = 20, **job: Any) -> Failure:
         with pytest.raises(Failure) as caught:
@@ -52,7 +61,7 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
-    worker.stop_all()
+    made.stop()
     if made.starts.exists():
         assert not [pid for pid in made.started() if alive(pid)], "no worker is left"
 
@@ -101,7 +110,7 @@ def test_a_fault_costs_its_job_alone(desk: Desk, fault: str) -> None:
     before = desk.call("answer")["pid"]
     failure = desk.failed(fault)
     assert failure.code is Code.COMPONENT_CRASHED
-    assert failure.message == f"the worker gave no answer; its messages are in {desk.log}"
+    assert failure.message == f"the worker gave no answer; see {desk.log} (private)"
     assert not alive(before)
     assert desk.call("answer")["pid"] != before
 
@@ -204,35 +213,11 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(desk: Desk) -> None:
     assert os.getpgid(pid) == pid != os.getpgrp()
 
 
-def test_a_fork_starts_its_own_and_leaves_ours_alone(desk: Desk) -> None:
-    ours = desk.call("answer")["pid"]
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            theirs = desk.call("answer")["pid"]
-            worker.stop_all()
-            status = 0 if theirs != ours and gone(theirs) else 2
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
-    assert desk.call("answer")["pid"] == ours
-    assert len(desk.started()) == 2
-
-
-def test_workers_end_with_their_process(desk: Desk) -> None:
-    script = f"""
-import sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(worker.__file__).parents[2])!r})
-from lorchestra.process import worker
-one = worker.shared({desk.argv!r}, cwd=Path("."), env={{}}, log=Path("log"))
-print(one.call({{"id": 1, "do": "answer"}})["pid"], flush=True)
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=desk.root, capture_output=True, text=True, timeout=30)
-    assert done.stderr == ""
-    assert gone(int(done.stdout))
-    assert desk.starts.read_text().endswith("ended at the end of its input\n")
+def test_another_thread_can_kill_it(desk: Desk) -> None:
+    running = desk.current()
+    threading.Timer(0.2, running.kill).start()
+    assert desk.failed("hang").code is Code.COMPONENT_CRASHED
+    assert gone(desk.started()[0])
 
 
 def test_a_killed_owner_takes_its_worker_along(desk: Desk) -> None:
@@ -241,8 +226,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(worker.__file__).parents[2])!r})
 from lorchestra.process import worker
-one = worker.shared({desk.argv!r}, cwd=Path("."), env={{}}, log=Path("log"))
-print(one.call({{"id": 1, "do": "answer"}})["pid"], flush=True)
+one = worker.Worker({desk.argv!r}, cwd=Path("."), env={{}}, log=Path("log"))
+print(one.call({{"id": 1, "do": "deaf"}})["pid"], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run(

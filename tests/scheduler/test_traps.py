@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +239,7 @@ def test_forget_one_task(built: Project) -> None:
     assert not built.ran("doit", "canonize")
 
 
-@pytest.mark.parametrize(("command", "told"), [("forget", "forgotten, or failed last time"), ("ignore", "ignored; ")])
+@pytest.mark.parametrize(("command", "told"), [("forget", "marked for rebuild (doit forget)"), ("ignore", "ignored; ")])
 def test_what_is_said_of_one_task_is_heard_where_nothing_else_is_to_do(built: Project, command: str, told: str) -> None:
     run = ("lorchestra", "run", "--stage", "canonize")
     assert "canonize:email" not in built.run(*run).stdout  # nothing is to do, and nothing was looked at one by one
@@ -283,19 +282,19 @@ def test_a_lineage_that_says_too_little_hangs_nothing(built: Project) -> None:
 @pytest.mark.parametrize("fault", [Failure(Code.PERMISSION, "told"), ValueError("secret")])
 def test_a_fault_of_a_check_is_told_without_its_text(fault: Exception) -> None:
     class Faulty(uptodate._Check):
-        def _holds(self, task: Any, values: Mapping[str, Any]) -> bool:
+        def _is_up_to_date(self, task: Any) -> bool:
             raise fault
 
     with pytest.raises(InvalidTask, match=r"canonize:x: (told|unexpected ValueError at .*uptodate.py)") as caught:
         Faulty()(types.SimpleNamespace(name="canonize:x"), {})
-    assert caught.value.__context__ is None
+    assert caught.value.__suppress_context__
 
 
-def test_doit_clean_removes_nothing_without_a_yes(built: Project) -> None:
+def test_doit_clean_without_a_terminal_fails_and_removes_nothing(built: Project) -> None:
     before = built.canonical_bytes()
-    cleaned = built.run("doit", "clean")
-    assert "lorchestra clean" in cleaned.stderr
-    assert "'Python: removal, after a yes'" in cleaned.stdout
+    refused = built.run("doit", "clean", status=3)
+    assert "lorchestra clean --stage canonize --yes" in refused.stderr
+    assert "would remove phi-data/canonical/email-20251110.jsonl" in built.run("doit", "clean", "-n").stdout
     assert built.canonical_bytes() == before
 
 
@@ -317,7 +316,7 @@ def test_nothing_of_doit_is_left_in_the_project(built: Project) -> None:
 
 def test_another_backend_is_refused_by_every_command(built: Project) -> None:
     for command in ("run", "list", "forget"):
-        assert "keeps its own task store" in built.run("doit", command, "--backend", "json", status=3).stderr
+        assert "has its own task store" in built.run("doit", command, "--backend", "json", status=3).stderr
 
 
 def test_index_does_not_depend_on_thousands_of_files(built: Project) -> None:
@@ -326,8 +325,8 @@ def test_index_does_not_depend_on_thousands_of_files(built: Project) -> None:
     assert ".jsonl" not in told.partition("canonical files")[2].partition("\n")[2]
 
 
-def test_threads_do_the_same_as_processes(project: Project) -> None:
-    project.run("doit", "-n", "3", "-P", "thread")
+def test_the_number_of_jobs_can_be_chosen(project: Project) -> None:
+    project.run("doit", "-n", "3")
     assert len(project.objects()) == 14
     assert not project.ran("doit", "canonize", "index")
 

@@ -156,7 +156,7 @@ def test_a_canonizer_that_dies_costs_its_job_and_never_the_run(extracted: Projec
     program = f'["{sys.executable}", "{PROGRAMS / "dying_can.py"}"]'
     extracted.edit("    registry: transforms\n", f"    registry: transforms\n    command: {program}\n")
     failed = extracted.run("lorchestra", "run", "--stage", "canonize", status=1)
-    assert failed.stdout.count("the worker gave no answer") == 1
+    assert failed.stdout.count("Failed: canonize:email-20251110: the worker gave no answer") == 1
     assert (extracted.canonical / "email-20251111.jsonl").exists()
 
 
@@ -204,7 +204,7 @@ def test_a_filter_that_fails_changes_nothing(extracted: Project) -> None:
     with_command_again = f'["{sys.executable}", "-c", "print(\'no json\')", "{{meta}}"]'
     extracted.edit(f'["{sys.executable}", "-c", "raise SystemExit(75)", "{{meta}}"]', with_command_again)
     failed = extracted.run("lorchestra", "run", "--stage", "canonize", status=1)
-    assert "line 1 of the canonizer's answer is no JSON object" in failed.stdout
+    assert "line 1 of the filter's output is not a JSON object" in failed.stdout
     assert extracted.canonical_bytes() == before
     assert not list((extracted.root / "phi-data/.work/filter").iterdir())
 
