@@ -114,7 +114,7 @@ def test_a_partial_failure_keeps_the_rest_and_is_told(project: Project) -> None:
 
 def test_too_few_files_fail_the_stage(project: Project) -> None:
     project.edit("    sources:\n", "    validation: {require_files: 99}\n    sources:\n")
-    assert "of at least 99" in project.run("lorchestra", "run", status=1).stdout
+    assert "at least 99 files" in project.run("lorchestra", "run", status=1).stdout
     assert project.state()["stages"]["extract"]["failures"] == {"extract": "too_few_files"}
 
 

@@ -69,9 +69,9 @@ def _notes(run: RunRecord) -> Iterator[str]:
         "files with rejected or dropped records",
     )
     if run.unmatched:
-        yield f"{_count(run.unmatched, 'raw file')} match no mapping: `lorchestra status` lists them."
+        yield f"{_count(run.unmatched, 'raw file')} without a mapping: `lorchestra status` lists them."
     if run.unnamed:
-        yield f"{_count(run.unnamed, 'file')} in the raw directory do not follow the naming convention; ignored."
+        yield f"{_count(run.unnamed, 'file')} in the raw directory ignored: misnamed."
     if run.ignored:
         yield f"{_count(len(run.ignored), 'task')} ignored (doit ignore)."
 

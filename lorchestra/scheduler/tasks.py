@@ -109,6 +109,8 @@ class Pipeline:
         so that no program waits for the scheduler.
         """
         self._jobs = jobs
+        if self.config.fail_fast:  # a task that was prepared could not be held back any more
+            return (len(self.sources) if self._extracting else 0) + jobs
         return len(self.config.extract.sources) + (len(self.sources) if self._extracting else 0) + jobs + 2
 
     @property

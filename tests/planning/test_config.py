@@ -422,7 +422,7 @@ def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
             config.load(path)
         assert (caught.value.code, caught.value.exit) == (Code.MISSING, 2)
         assert words in caught.value.message
-        assert caught.value.advice == "Name the configuration with --config FILE."
+        assert caught.value.advice == "Create a pipeline with `lorchestra init`, or name its file with --config."
 
 
 def test_an_endless_file_is_refused(tmp_path: Path) -> None:

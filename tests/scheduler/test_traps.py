@@ -162,7 +162,7 @@ def test_a_changed_schema_makes_exactly_its_files_again(built: Project) -> None:
 def test_a_changed_mapping_makes_exactly_its_files_again(built: Project) -> None:
     built.edit('      - {source_pattern: "*exchange*.jsonl", transform: email/exchange_to_canonical_v1}\n', "")
     assert built.ran("doit", "canonize") == words(["email-20251110", "email-20251111"], "canonize")
-    assert "2 raw files match no mapping" in built.run("doit", "canonize").stdout
+    assert "2 raw files without a mapping" in built.run("doit", "canonize").stdout
 
 
 def test_one_path_spelt_in_two_ways_is_one_target(built: Project) -> None:
