@@ -11,7 +11,7 @@ from typing import Any
 from lorchestra import phi
 from lorchestra.base.errors import Exit, Failure
 from lorchestra.base.wording import counted, local_time
-from lorchestra.history import runs
+from lorchestra.history import running, runs
 from lorchestra.history.log import timestamp
 from lorchestra.history.stages import STAGES
 from lorchestra.planning import preflight
@@ -22,6 +22,7 @@ from lorchestra.stages.extract import extraction
 _LISTED = 10
 PRIVATE = "private"
 UP_TO_DATE = "up to date"
+_UNFINISHED = {running.RUNNING: "RUNNING", running.KILLED: "KILLED before it ended; finished work is kept"}
 
 
 def status(path: Path) -> dict[str, Any]:
@@ -30,12 +31,18 @@ def status(path: Path) -> dict[str, Any]:
     config = snapshot.config
     state = runs.read(config.log_directory)
     verdicts = [(target, snapshot.verdict(target).reasons) for target in snapshot.plan.targets]
+    failures = {task: code for name in STAGES for task, code in _stage(state, name).get("failures", {}).items()}
+    sources = {name: known for source in config.extract.sources for name, known in _sources(snapshot, source)}
+    for name in sources:
+        if code := failures.get(f"extract:{name}"):
+            sources[name]["failed"] = code
     return {
         "pipeline": config.name,
         "config": str(config.path),
         "last_run": {key: state[key] for key in ("last_run", "status", "duration_seconds") if key in state},
+        "unfinished_run": running.unfinished(config.work_directory),
         "phi": _phi(snapshot),
-        "sources": {name: known for source in config.extract.sources for name, known in _sources(snapshot, source)},
+        "sources": sources,
         "raw_files": sum(len(target.inputs) for target in snapshot.plan.targets),
         "canonical": {
             "files": len(verdicts),
@@ -43,7 +50,7 @@ def status(path: Path) -> dict[str, Any]:
             "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
         },
         "index": {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())},
-        "failures": {task: code for name in STAGES for task, code in _stage(state, name).get("failures", {}).items()},
+        "failures": failures,
         "stale": [stale.name for stale in snapshot.stale],
         "unmatched": list(snapshot.plan.unmatched),
         "unnamed": snapshot.plan.unnamed,
@@ -54,6 +61,8 @@ def exit_status(state: dict[str, Any]) -> Exit:
     """The exit status for scripts: PERMISSION if others can access PHI, UNEXPECTED if the last run failed, else OK."""
     if state["phi"] != PRIVATE:
         return Exit.PERMISSION
+    if (state["unfinished_run"] or {}).get("status") == running.KILLED:
+        return Exit.UNEXPECTED
     succeeded = state["last_run"].get("status", "SUCCESS") == "SUCCESS" and not state["failures"]
     return Exit.OK if succeeded else Exit.UNEXPECTED
 
@@ -94,6 +103,8 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     last, canonical = state["last_run"], state["canonical"]
     yield f"pipeline   {state['pipeline']}"
     yield f"last run   {_last_run(last) if last else 'none'}"
+    if unfinished := state["unfinished_run"]:
+        yield f"this run   {local_time(unfinished['began'])}  {_UNFINISHED[unfinished['status']]}"
     yield f"phi        {state['phi']}"
     for name, source in state["sources"].items():
         yield f"extract    {name:<36} {_source(source)}"
@@ -132,10 +143,12 @@ def _next_step(state: dict[str, Any]) -> str:
 def _source(source: dict[str, Any]) -> str:
     if "failure" in source:
         return str(source["failure"])
+    failed = f"failed: {source['failed']}; " if "failed" in source else ""
     if "last_success" not in source:
-        return "no successful extraction yet"
+        return f"{failed}no successful extraction yet"
     seen = (
-        f"{local_time(source['last_success'])}  {counted(source['records'], 'record')}, {source['new_records']:,} new"
+        f"{failed}{local_time(source['last_success'])}  "
+        f"{counted(source['records'], 'record')}, {source['new_records']:,} new"
     )
     if "bookmark" in source:
         age = datetime.now(UTC) - datetime.fromisoformat(source["bookmark"])

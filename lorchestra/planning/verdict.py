@@ -71,7 +71,7 @@ def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
     file = targets.output_name(recipe.name)
     receipt = lineage.read(files.lineage.path / targets.lineage_name(recipe.name))
     if receipt is None:
-        yield "its lineage is missing" if file in files.canonical.files else "not made yet"
+        yield "its lineage is missing" if file in files.canonical.files else "target does not exist"
         return
     try:
         yield from _changed_outputs(file, receipt, files)

@@ -99,7 +99,7 @@ class Loader(DodoTaskLoader):
         pipeline.snapshot.store.removal = FAILED
         pipeline.reporter.verbose |= (options["verbosity"] or 0) > 1
         selected = list(cmd.sel_tasks)
-        pipeline.log.event("run_started", tasks=selected)
+        pipeline.begin(selected)
         if options["single"]:
             # Without the chain no task depends on another. doit would select its tasks twice, and lose them.
             options["single"] = False

@@ -13,7 +13,7 @@ from lorchestra import phi
 from lorchestra.base.errors import Code
 from lorchestra.executors import factory as executor_factory
 from lorchestra.executors.executor import Executor
-from lorchestra.history import runs
+from lorchestra.history import running, runs
 from lorchestra.history.log import Log
 from lorchestra.history.stages import STAGES
 from lorchestra.planning import noop, preflight, trusted_files
@@ -221,6 +221,11 @@ class Pipeline:
             trusted_files.require_installation(self.config)
             self._held = preflight.lock(self.snapshot)
 
+    def begin(self, selected: Sequence[str]) -> None:
+        """Note that the run begins, so that a killed one can be told from a finished one."""
+        running.begin(self.config.work_directory, self.config.log_directory, self.run)
+        self.log.event("run_started", tasks=list(selected))
+
     def expect_sources(self, selected: Sequence[str]) -> None:
         """Note which sources this run extracts."""
         self._deliveries.expect(selection.sources_of(selected, (source.name for source in self.sources)))
@@ -252,6 +257,7 @@ class Pipeline:
             sources = "" if self.config.extract.sources else ", and pipeline.yaml has no sources"
             self.run.nothing_to_do = f"{self.config.extract.output_dir} holds no raw files{sources}."
         runs.write(self.config.log_directory, self.run)
+        running.end(self.config.work_directory)
         if self._inputs_digest:
             after = Snapshot(self.config, self.snapshot.store, self.snapshot.canonical_files.raw)
             noop.note(after, self.run, self._inputs_digest, self._target_count)

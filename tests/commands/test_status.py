@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 from tests.harness import Project
 
@@ -58,3 +59,28 @@ def test_status_reports_directories_that_others_can_read(built: Project) -> None
 def test_status_shows_local_time_with_its_zone(built: Project) -> None:
     shown = built.run("lorchestra", "status", env={"TZ": "Asia/Tokyo"}).stdout
     assert re.search(r"last run   \d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST", shown)
+
+
+def test_a_running_and_a_killed_run_are_shown_as_such(project: Project) -> None:
+    project.edit("    sources:\n", '    sources:\n      slow-source-x: {type: command, command: [sleep, "60"]}\n')
+    with project.start("lorchestra", "run") as run:
+        deadline = time.monotonic() + 60
+        while not (project.root / "phi-data/.work/running.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "RUNNING" in project.run("lorchestra", "status", status=None).stdout
+        run.kill()
+    told = project.run("lorchestra", "status", status=1).stdout
+    assert "KILLED before it ended" in told
+    project.edit("      slow-source-x", "      # slow-source-x")
+    project.run("lorchestra", "run")
+    assert "KILLED" not in project.run("lorchestra", "status").stdout
+    lines = (project.root / "logs" / "runs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["KILLED", "SUCCESS"]
+
+
+def test_a_source_that_failed_is_shown_as_failed(project: Project) -> None:
+    project.edit("    sources:\n", '    sources:\n      broken-source-x: {type: command, command: ["false"]}\n')
+    project.run("lorchestra", "run", status=1)
+    told = project.run("lorchestra", "status", status=1).stdout
+    assert "failed: source_failed; no successful extraction yet" in told

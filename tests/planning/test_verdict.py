@@ -95,7 +95,7 @@ def test_what_nobody_touched_is_up_to_date(made: Made) -> None:
 Edit = Callable[[Made], object]
 EDITS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "no receipt": (lambda m: m.lineage.unlink(), ("its lineage is missing",)),
-    "nothing at all": (lambda m: remove(m.lineage, m.target), ("not made yet",)),
+    "nothing at all": (lambda m: remove(m.lineage, m.target), ("target does not exist",)),
     "empty receipt": (lambda m: m.lineage.write_bytes(b""), ("its lineage is missing",)),
     "torn receipt": (lambda m: m.lineage.write_bytes(m.lineage.read_bytes()[:-9]), ("its lineage is missing",)),
     "deep receipt": (lambda m: m.lineage.write_bytes(b"[" * 100_000), ("its lineage is missing",)),
