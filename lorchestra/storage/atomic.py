@@ -33,6 +33,7 @@ class AtomicFile:
             private.make_directory(path.parent)
             self._temporary = private.temporary_name(path)
             self._file: BinaryIO = private.create(self._temporary)
+            private.claim(self._file)  # a killed writer's file is not locked any more: see `sweep_orphans`
 
     def write(self, part: bytes) -> None:
         """Append to the new content. Raises Failure(NO_SPACE)."""

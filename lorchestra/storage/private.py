@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import os
 import re
 from collections.abc import Iterator
@@ -111,6 +112,29 @@ def sweep(directory: Path) -> int:
             if left and not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
                 swept += 1
+    return swept
+
+
+def claim(file: BinaryIO) -> None:
+    """Lock an open temporary file for as long as its writer lives, so that `sweep_orphans` leaves it alone."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def sweep_orphans(path: Path) -> int:
+    """Remove the temporary files that killed writers of `path` left next to it; return how many.
+
+    Needs no lock on the directory: a file whose writer is alive is locked by it.
+    """
+    swept = 0
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+        try:
+            with os.fdopen(_open(left, os.O_RDWR), "rb") as file:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+                swept += 1
+        except OSError:
+            continue
     return swept
 
 

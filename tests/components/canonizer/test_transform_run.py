@@ -309,3 +309,19 @@ def test_no_file_is_written_over_the_input(registry: Registry, tmp_path: Path) -
         )
         assert (done.returncode, b"are different files" in done.stderr) == (2, True)
     assert raw.read_bytes() == b'{"id":"a"}\n'
+
+
+def test_the_next_run_removes_what_a_killed_one_left_next_to_its_output(tmp_path: Path) -> None:
+    registry, output = Registry(tmp_path), tmp_path / "out" / "email.jsonl"
+    meta = registry.flat("$")
+    command = [str(CAN), "transform", "run", "--meta", str(meta), "--output", str(output)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
+        deadline = time.monotonic() + 60
+        while not list(output.parent.glob(".email.jsonl.*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        subprocess.run(command, input=b"", check=True, stderr=subprocess.DEVNULL)
+        assert len(list(output.parent.glob(".email.jsonl.*"))) == 1, "its writer is alive"
+        killed.kill()
+    subprocess.run(command, input=b"", check=True, stderr=subprocess.DEVNULL)
+    assert [path.name for path in output.parent.iterdir()] == ["email.jsonl"]

@@ -31,6 +31,7 @@ from lorchestra.components.canonizer.workers import chunks
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.components.canonizer.workers.protocol import write_all
 from lorchestra.records.names import source_of
+from lorchestra.storage import private
 from lorchestra.storage.atomic import AtomicFile, commit, stage
 
 
@@ -69,7 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.closing(Pool(arguments.jobs)) as pool:
         source = arguments.source or source_of(str(arguments.input or ""))
         prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine, source=source))
-        with stage(*filter(None, (arguments.rejects, arguments.output, arguments.report))) as made:
+        files = [path for path in (arguments.rejects, arguments.output, arguments.report) if path]
+        for path in files:
+            private.sweep_orphans(path)
+        with stage(*files) as made:
             drafts = {draft.path: draft for draft in made}
             tally = _canonize(arguments, pool, drafts)
             if arguments.report:
