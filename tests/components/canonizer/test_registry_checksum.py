@@ -46,6 +46,11 @@ def test_what_differs_is_told_with_the_first_digits_and_nothing_is_written(tmp_p
     ("before", "after"),
     [
         (
+            'checksum:\n  algorithm: sha256\n  value: ""  # to come\nauthor: A\n',
+            f'checksum:\n  algorithm: sha256\n  value: "{DIGEST}"  # to come\nauthor: A\n',
+        ),
+        ("checksum: {jsonata_sha256: ''}\n", f'checksum: {{jsonata_sha256: "{DIGEST}"}}\n'),
+        (
             f"checksum:\n  jsonata_sha256: {OLD}  # by hand\ntests: []\n",
             f"checksum:\n  jsonata_sha256: {DIGEST}  # by hand\ntests: []\n",
         ),

@@ -60,7 +60,9 @@ def rewritten(transform: transforms.Transform) -> bytes:
 
 
 def _exchanged(content: bytes, line: int, old: str, new: str) -> bytes:
-    """The text with a digest replaced where it is first met from a line on."""
+    """The text with a digest replaced at its first occurrence from a line on; an empty one is a pair of quotes."""
+    if not old:
+        old, new = '""' if b'""' in content.splitlines()[line - 1] else "''", f'"{new}"'
     lines = content.splitlines(keepends=True)
     rest = b"".join(lines[line - 1 :])
     return b"".join(lines[: line - 1]) + re.sub(re.escape(old).encode(), new.encode(), rest, count=1)
