@@ -255,3 +255,19 @@ def test_a_plugin_keeps_the_name_that_meltano_users_give_it(project: Project) ->
     source = project.source(extractor="tap-gmail--acct1")
     result = project.house.ask(source)
     assert (result.status, result.files) == ("ok", ("gmail-messages-acct1-20251112.jsonl",))
+
+
+def test_a_loader_that_mixes_two_streams_in_one_file_publishes_nothing(project: Project) -> None:
+    """Records of both streams have the same ids, and no raw file may hold two streams."""
+    stub = project.root / "target-stub"
+    stub.write_text(stub.read_text().replace("exec", f"LORCHESTRA_TEST_FILE={RAW} exec"))
+    project.plan("streams")
+    result = project.run(attempts=3)
+    assert (result.status, result.code, result.attempts, result.files) == ("failed", Code.CONFIG, 1, ())
+    assert (
+        "target-jsonl wrote 2 streams into 1 file: message_list, messages; none of it was published" in result.message
+    )
+    assert (result.refused, list(project.house.raw.iterdir())) == (1, [])
+    stub.write_text(stub.read_text().replace(f"LORCHESTRA_TEST_FILE={RAW} ", ""))
+    assert project.run().new_records == 6, "the bookmark did not advance"
+    project.check_privacy()

@@ -13,6 +13,7 @@ from lorchestra.history.log import Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.process.retry import retry as retrying
 from lorchestra.process.source_lock import SourceLock, hold_source
+from lorchestra.stages.extract import regularity
 from lorchestra.stages.extract.result import SourceResult, Status
 from lorchestra.stages.extract.sources import command, files, meltano, sample
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
@@ -54,23 +55,34 @@ class SourceRun:
             result = _failed(error)
         problems = _problems(result, published, refused)
         code = next((problem.code for problem in problems), None)
+        status = _status(code, published)
+        messages = [problem.message for problem in problems]
+        if status == "failed":  # a failure crosses to the scheduler without its warning
+            messages.append(result.warning)
         return SourceResult(
             source=self.source.name,
-            status=_status(code, published),
+            status=status,
             files=tuple(published.files),
             records=published.records,
             new_records=published.new_records,
             attempts=self.attempts,
             duration_seconds=time.monotonic() - began,
             code=code,
-            message="; ".join(problem.message for problem in problems if problem.message),
+            message="; ".join(filter(None, messages)),
             advice="\n".join(dict.fromkeys(problem.advice for problem in problems if problem.advice)),
             child_log=result.log,
-            warning=result.warning,
+            warning="; ".join(filter(None, [result.warning, self._silence(status)])),
             replaced=published.replaced,
             discarded=published.discarded,
             refused=refused,
         )
+
+    def _silence(self, status: Status) -> str:
+        """A warning if a source that usually delivers delivered nothing. Failures are reported anyway."""
+        if status in ("failed", "partial"):
+            return ""
+        path = self.work_dir / "sources" / self.source.name / "deliveries"
+        return regularity.note(path, delivered=status == "ok")
 
     def _under(self, held: SourceLock) -> tuple[AttemptResult, Published, int]:
         """Everything that needs the source's lock: the attempts, publishing, and the number of refused files."""
@@ -102,6 +114,8 @@ class SourceRun:
             result = self._result(task, staging)
         finally:
             shutil.rmtree(task.scratch)
+        if result.mixed:
+            staging.refuse(task.output)
         if result.code is None or result.complete:
             self.finished.add(task.output)
         if result.code is not None:

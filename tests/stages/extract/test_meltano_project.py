@@ -294,7 +294,7 @@ METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}
         (b"[" * 5000 + b"record_count", 0),
     ],
 )
-def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
+def test_only_the_metrics_of_extractors_count(line: bytes, count: int) -> None:
     told: list[int] = []
     events = Events(told.append)
     events.line(line)
@@ -317,3 +317,11 @@ def test_which_part_failed_is_told_and_nothing_else(line: bytes, what: str) -> N
     events = Events(lambda _records: None)
     events.line(line)
     assert (events.records, list(events.reasons)) == (0, [what] if what else [])
+
+
+@pytest.mark.parametrize("tags", ['{"stream": "messages"}', '{"endpoint": "messages"}'])
+def test_the_stream_of_a_metric_is_known_from_taps_of_both_libraries(tags: str) -> None:
+    """The Meltano SDK tags its metrics with the stream, singer-python with the endpoint."""
+    events = Events(lambda _records: None)
+    events.line(b'{"producer": true, "event": "x", "metric_info": ' + METRIC.replace(b"{}", tags.encode()) + b"}")
+    assert events.streams == {"messages"}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -422,8 +423,11 @@ def test_odd_names_links_and_pipes_stay_in_the_inbox(house: House) -> None:
     os.mkfifo(path / "contacts-dataverse-20251112.jsonl")
     result = house.ask(source)
     assert (result.status, result.code) == ("failed", Code.CONFIG)
-    assert result.message == f"misnamed files in the inbox: {CANARY}@example.org.jsonl"
-    assert result.warning == f"left in the inbox, not .jsonl files: contacts-dataverse-20251112.jsonl, {RAW}"
+    assert result.message == f"misnamed files in the inbox: {CANARY}@example.org.jsonl; {result.warning}"
+    assert (
+        result.warning
+        == f"left in the inbox, no plain files that match `pattern`: contacts-dataverse-20251112.jsonl, {RAW}"
+    )
     assert len(os.listdir(path)) == 3
     assert list(house.raw.iterdir()) == []
 
@@ -487,3 +491,65 @@ def test_no_word_of_a_record_reaches_the_log(house: House) -> None:
 def test_only_meltano_entries_stand_for_several_sources(house: House) -> None:
     source = house.program("")
     assert expand(source) == (source,)
+
+
+# What a run shows instead of staying silent
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_directory_in_an_inbox_is_reported(house: House) -> None:
+    path, source = inbox(house)
+    (path / "week-48").mkdir()
+    put(path / "week-48" / RAW, "{}\n")
+    result = house.ask(source)
+    assert (result.status, result.code) == ("empty", None)
+    assert result.warning == "left in the inbox, no plain files that match `pattern`: week-48"
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_failed_source_still_shows_its_warning(house: House) -> None:
+    path, source = inbox(house)
+    put(path / "notes (1)-20261120.jsonl", "{}\n")
+    put(path / f"{NAME}-20251112.jsonl.part", "{}\n")
+    result = house.ask(source)
+    assert (result.status, result.code) == ("failed", Code.CONFIG)
+    assert "misnamed files in the inbox: notes (1)-20261120.jsonl" in result.message
+    assert f"left in the inbox, no plain files that match `pattern`: {NAME}-20251112.jsonl.part" in result.message
+
+
+def test_records_on_stdout_instead_of_in_a_file_are_noticed(house: House) -> None:
+    result = house.ask(house.program("print('starting'); print(json.dumps({'id': 'PHI-Canary-7f3a'}))"))
+    assert (result.status, result.code) == ("empty", None)
+    assert result.warning == (
+        "the program printed JSON and left no file; if these are records, it must write them to $LORCHESTRA_OUTPUT"
+    )
+    assert house.ask(house.program("print('nothing new today'); print('{braces} are not JSON')")).warning == ""
+
+
+def test_a_source_that_usually_delivers_and_returns_nothing_is_noticed(house: House) -> None:
+    for number in range(5):
+        assert house.ask(house.program(f"put({{'id': {number}}})")).warning == ""
+    silent = house.ask(house.program("pass"))
+    assert (silent.status, silent.warning) == ("empty", "delivered nothing; 5 of its last 5 runs delivered records")
+    assert "6 runs" in house.ask(house.program("pass")).warning
+    for _ in range(3):
+        house.ask(house.program("pass"))
+    assert house.ask(house.program("pass")).warning == "", "by now it is usual that nothing comes"
+
+
+def test_no_more_than_eight_programs_of_sources_run_at_once(house: House) -> None:
+    (house.root / "running").mkdir()
+    script = f"""
+        running = Path({str(house.root / "running")!r})
+        (running / name).touch()
+        seen = len(list(running.iterdir()))
+        time.sleep(0.3)
+        put({{"seen": seen}})
+        (running / name).unlink()
+    """
+    sources = [dataclasses.replace(house.program(script), name=f"source-{number}") for number in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        results = list(threads.map(house.ask, sources))
+    assert {result.status for result in results} == {"ok"}
+    most = max(record["seen"] for file in house.raw.iterdir() for record in house.records(file.name))
+    assert 1 <= most <= 8

@@ -57,7 +57,7 @@ def attempt(task: Attempt) -> AttemptResult:
         Code.CONFIG if misnamed else None,
         f"misnamed files in the inbox: {_some(misnamed)}" if misnamed else "",
         "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
-        warning=f"left in the inbox, not .jsonl files: {_some(others)}" if others else "",
+        warning=f"left in the inbox, no plain files that match `pattern`: {_some(others)}" if others else "",
         complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
         confirmed=known,
         waiting=len(fit) - len(copied) - len(known),
@@ -75,7 +75,7 @@ def _entries(inbox: Path, pattern: str) -> tuple[dict[str, Identity], list[str]]
                 continue
             if entry.is_file(follow_symlinks=False) and fnmatch.fnmatchcase(entry.name, pattern):
                 found[entry.name] = listing.identity(entry.stat(follow_symlinks=False))
-            elif not entry.is_dir(follow_symlinks=False):
+            else:
                 others.append(entry.name)
     return found, sorted(others)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Outcome, visible
+from lorchestra.base.wording import counted
 from lorchestra.process import runner
 from lorchestra.records import jsonl
 from lorchestra.stages.extract.sources import meltano_project, meltano_system
@@ -71,7 +72,8 @@ def attempt(task: Attempt) -> AttemptResult:
         elif published.refused:
             bookmarks.roll_back()
 
-    return AttemptResult(*outcome, log=finished.log, published=published)
+    mixed = not failed and _mixed(_files(task.output), events)
+    return AttemptResult(*outcome, log=finished.log, mixed=mixed, published=published)
 
 
 def _outcome(finished: runner.Finished, events: Events) -> Outcome:
@@ -81,15 +83,16 @@ def _outcome(finished: runner.Finished, events: Events) -> Outcome:
 
 def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outcome:
     """Whether the loader wrote what the extractor sent. A loader that loses records ends with exit status 0."""
-    files = [path for path in output.iterdir() if path.is_file()]
+    files = _files(output)
     loader = blocks[-1]
     if events.records and not files:
         return Outcome(Code.CONFIG, f"{loader} wrote its records elsewhere: its destination must be $RAW_DIR")
     streams = sorted(events.streams)
-    if len(streams) > 1 and len(files) == 1:
+    if _mixed(files, events):
         return Outcome(
             Code.CONFIG,
-            f"{loader} wrote {len(streams)} streams into one file: {', '.join(map(visible, streams))}",
+            f"{loader} wrote {len(streams)} streams into {counted(len(files), 'file')}: "
+            f"{', '.join(map(visible, streams))}; none of it was published",
             "Use a loader that writes one file per stream, such as target-lorchestra, or select one stream.",
         )
     written = sum(jsonl.count(str(path)) for path in files)
@@ -99,6 +102,15 @@ def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outc
             f"{blocks[0]} sent {events.records:,} records but {loader} wrote {written:,}; its bookmark stays",
         )
     return Outcome()
+
+
+def _files(output: Path) -> list[Path]:
+    return [path for path in output.iterdir() if path.is_file()]
+
+
+def _mixed(files: Sequence[Path], events: Events) -> bool:
+    """Whether some file must hold more than one stream, as far as the extractor's metrics tell."""
+    return 0 < len(files) < len(events.streams)
 
 
 def _environment(task: Attempt) -> dict[str, str]:
