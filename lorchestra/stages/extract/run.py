@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lorchestra.base.errors import HANDLING, Code, Failure, Outcome
@@ -15,18 +16,12 @@ from lorchestra.process.retry import retry as retrying
 from lorchestra.process.source_lock import SourceLock, hold_source
 from lorchestra.stages.extract import regularity
 from lorchestra.stages.extract.result import SourceResult, Status
-from lorchestra.stages.extract.sources import command, files, meltano, sample
+from lorchestra.stages.extract.sources import source_type
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
+from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.stages.extract.staging import Published, Rules, Staging
 from lorchestra.stages.extract.streams import Streams
 from lorchestra.storage import private
-
-_TYPES: Mapping[str, Callable[[Attempt], AttemptResult]] = {
-    "sample": sample.attempt,
-    "command": command.attempt,
-    "files": files.attempt,
-    "meltano": meltano.attempt,
-}
 
 
 @dataclass
@@ -43,6 +38,10 @@ class SourceRun:
     progress: Callable[[str, int], None] | None
     attempts: int = 0
     finished: set[Path] = field(default_factory=set)
+
+    @cached_property
+    def _type(self) -> SourceType:
+        return source_type.find(self.source.type)
 
     def result(self) -> SourceResult:
         """Run, and return what came of it as data."""
@@ -94,7 +93,7 @@ class SourceRun:
         result = retrying(
             self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
         )
-        rules = Rules(self._streams(), self.source.settings.get("key", ()), self.source.type == "files")
+        rules = Rules(self._streams(), self.source.settings.get("key", ()), self._type.originals_stay)
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
         for file in result.confirmed:
             published.confirm(file)
@@ -103,9 +102,8 @@ class SourceRun:
         return result, published, len(staging.refused())
 
     def _streams(self) -> Streams:
-        """A program that is told its source's name must use it; an inbox or a Meltano loader may hold several."""
-        named_only = self.source.type not in ("files", "meltano")
-        return Streams(self.source.name, self.date, self.source.settings.get("streams"), named_only)
+        declared = self.source.settings.get("streams")
+        return Streams(self.source.name, self.date, declared, self._type.own_name_only)
 
     def _attempt(self, number: int, staging: Staging, held: SourceLock) -> AttemptResult:
         self.attempts = number
@@ -127,7 +125,7 @@ class SourceRun:
     def _result(self, task: Attempt, staging: Staging) -> AttemptResult:
         """How an attempt ended; expected failures are data."""
         try:
-            result = _TYPES[self.source.type](task)
+            result = self._type.attempt(task)
         except (Failure, OSError) as error:
             result = _failed(error)
         if result.code and HANDLING[result.code].retry and not staging.has_space():
