@@ -1,6 +1,6 @@
-"""Stage 1: ask a source for its records and hand them over as raw files.
+"""Stage 1: extract a source and publish its records as raw files.
 
-A source fails alone: what it gave is published, what went wrong comes back as data, and the other sources go on.
+A source fails alone: what it delivered is published, failures are returned as data, and the other sources continue.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def extract(
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[str, int], None] | None = None,
 ) -> SourceResult:
-    """Ask one source, as often as `retry` allows, and publish what it gave.
+    """Extract one source, with as many attempts as `retry` allows, and publish what it delivered.
 
-    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` learns
-    source and records so far, `sleep` the seconds until the next attempt. Expected failures come back as data.
-    KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
+    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` is
+    called with the source and its records so far, `sleep` with the seconds until the next attempt. Expected failures
+    are returned as data. KeyboardInterrupt is raised after the program has ended; the next run publishes what it wrote.
     """
     from lorchestra.stages.extract.run import SourceRun
 

@@ -44,7 +44,7 @@ class SourceRun:
         return source_type.find(self.source.type)
 
     def result(self) -> SourceResult:
-        """Run, and return what came of it as data."""
+        """Run, and return the result as data."""
         began = time.monotonic()
         result, published, refused = AttemptResult(), Published(), 0
         try:
@@ -156,7 +156,7 @@ class SourceRun:
         return self.work_dir / "logs" / f"{self.source.name}.{number}.log"
 
     def _remove_logs(self) -> None:
-        """The output of an earlier run's programs may be PHI, and would mislead."""
+        """Logs of an earlier run may contain PHI and would mislead."""
         number = 1
         while (child_log := self._child_log(number)).exists():
             child_log.unlink()
