@@ -11,6 +11,13 @@ from typing import Any
 from lorchestra.base.errors import Code, Failure
 
 
+def provides(group: str, name: str) -> bool:
+    """Whether an installed package registers `name` in the group."""
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group=group, name=name))
+
+
 def load(group: str, name: str) -> Any:
     """The object that a package registers as `name` in an entry-point group such as `lorchestra.executors`.
 

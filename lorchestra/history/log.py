@@ -23,7 +23,7 @@ _LONGEST_TEXT = 500
 
 
 class Log:
-    """Appends events to `{directory}/pipeline-{date}.log`, private, one whole line a write."""
+    """Appends events to `{directory}/pipeline-{date}.log` (the local date), private, one whole line a write."""
 
     def __init__(self, directory: Path, run_id: str, level: str = "INFO") -> None:
         self._directory = directory
@@ -45,7 +45,8 @@ class Log:
             "event": name,
             "metadata": _checked(metadata),
         }
-        private.append_line(self._directory / f"pipeline-{now:%Y%m%d}.log", json.dumps(line).encode("ascii"))
+        date = f"{now.astimezone():%Y%m%d}"  # local, as in the names of raw files
+        private.append_line(self._directory / f"pipeline-{date}.log", json.dumps(line).encode("ascii"))
 
 
 def timestamp(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lorchestra.base import yaml_document, yaml_references, yaml_schema
+from lorchestra.base import extensions, yaml_document, yaml_references, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
 from lorchestra.planning import inboxes, phi_directory
 from lorchestra.platform import limits
@@ -23,6 +23,8 @@ from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
 STAGES: tuple[Stage, ...] = ("extract", "canonize", "index")
+SOURCE_TYPES = "lorchestra.sources"
+"""The entry-point group of types of sources (stages/extract/sources/source_type.py)."""
 _SCHEMA = Path(__file__).with_name("pipeline.schema.json")
 
 
@@ -131,18 +133,46 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     Raises ConfigFailure with every finding, Failure(MISSING | INSECURE | PERMISSION).
     """
     _require_utf8(path.absolute())
-    content = _SCHEMA.read_bytes()
-    schema = json.loads(content)
+    schema = json.loads(_SCHEMA.read_bytes())
     document = yaml_document.load(_content(path), visible(str(path)))
     filled, findings = yaml_references.fill(document, environment)
+    _add_source_types(schema, filled.value)
     findings += yaml_schema.check(filled, schema)
     if not findings:
-        digest = hashlib.sha256(json.dumps(filled.value, sort_keys=True).encode() + content).hexdigest()
+        digest = hashlib.sha256(json.dumps([filled.value, schema], sort_keys=True).encode()).hexdigest()
         config = _build(path.absolute(), filled.value, schema, digest)
         findings += (*_phi_directory(config, filled), *_overlaps(config, filled), *_inboxes(config, filled))
         if not findings:
             return config
     raise ConfigFailure(visible(str(path)), findings)
+
+
+def _add_source_types(schema: dict[str, Any], document: Any) -> None:
+    """Add the settings of types that other packages provide. The schema rejects a type that none provides.
+
+    Entry points are looked up only if the document uses a type that is not built in.
+    """
+    any_source = schema["$defs"]["source"]
+    built_in = any_source["properties"]["type"]["enum"]
+    for name in sorted(_types_in(document) - set(built_in)):
+        if not extensions.provides(SOURCE_TYPES, name):
+            continue
+        settings = extensions.load(SOURCE_TYPES, name).settings
+        common = {"type": True, "key": {"$ref": "#/$defs/names"}, "streams": {"$ref": "#/$defs/streams"}}
+        properties = common | settings.get("properties", {})
+        closed = {"type": "object", "additionalProperties": False, **settings, "properties": properties}
+        any_source["properties"]["type"]["enum"] = [*any_source["properties"]["type"]["enum"], name]
+        condition = {"required": ["type"], "properties": {"type": {"const": name}}}
+        any_source["allOf"].append({"if": condition, "then": closed})
+
+
+def _types_in(document: Any) -> set[str]:
+    """The types of sources that a document names; it was not checked yet."""
+    for key in ("stages", "extract", "sources"):
+        document = document.get(key) if isinstance(document, dict) else None
+    sources = document.values() if isinstance(document, dict) else ()
+    types = (source.get("type") for source in sources if isinstance(source, dict))
+    return {type_ for type_ in types if isinstance(type_, str)}
 
 
 def _require_utf8(path: Path) -> None:

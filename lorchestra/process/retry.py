@@ -52,7 +52,7 @@ def retry(
         return first
     import tenacity  # too slow to be imported where nothing failed
 
-    def told(state: tenacity.RetryCallState) -> None:
+    def announce(state: tenacity.RetryCallState) -> None:
         if on_wait and state.next_action:
             on_wait(state.next_action.sleep, state.attempt_number)
 
@@ -61,7 +61,7 @@ def retry(
         wait=tenacity.wait_exponential(multiplier=policy.backoff_seconds, exp_base=policy.backoff_multiplier),
         retry=tenacity.retry_if_result(_may_succeed_later),
         retry_error_callback=_last,
-        before_sleep=told,
+        before_sleep=announce,
         sleep=sleep,
     )
     number = 0

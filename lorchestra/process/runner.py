@@ -61,11 +61,11 @@ def run(
     on_start: Callable[[int], None] | None = None,
     on_line: Callable[[bytes], None] | None = None,
 ) -> Finished:
-    """Run a program to its end.
+    """Run a program and wait for its end.
 
-    `log` is made anew, private, and takes stderr and, unless `stdout` names another new private file, stdout too.
-    `inherit` are descriptors that the program keeps open, `on_start` learns its process group, `on_line` gets
-    each whole line of the log soon after it was written.
+    `log` is created anew and private. It receives stderr, and stdout unless `stdout` names another new private file.
+    `inherit` are descriptors that the program keeps open. `on_start` is called with its process group, `on_line` with
+    each complete line of the log soon after it was written.
 
     At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
     gets SIGTERM, then after `GRACE_SECONDS` SIGKILL; a second interrupt kills at once. Whatever a program leaves
@@ -106,7 +106,7 @@ _at_once = threading.Event()
 
 
 def stop_all() -> None:
-    """End the programs that other threads run, and let them start no more: this process is about to end."""
+    """Stop the programs that other threads run, and start no more: this process is about to end."""
     with _starting:
         _stopping.set()
     for number, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 1.0)):
@@ -124,7 +124,7 @@ def stop_now() -> None:
 
 
 def code(finished: Finished, failed: Code = Code.COMPONENT_FAILED) -> Code | None:
-    """What an exit status means, None where all went well. `failed` is what a status without a meaning stands for."""
+    """What an exit status means; None for success. `failed` stands for a status without a meaning of its own."""
     if finished.timed_out:
         return Code.TIMED_OUT
     if finished.status == 0:
@@ -204,7 +204,7 @@ def _start(
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Put interrupts off until the block ends: one that came while a program starts would lose sight of it."""
+    """Delay interrupts until the block ends: one during the start of a program would leave it running."""
     came: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if threading.current_thread() is not threading.main_thread():
@@ -227,7 +227,7 @@ def _new(path: Path) -> IO[bytes]:
 
 
 def _ended(child: subprocess.Popen[bytes], seconds: float | None, tail: _Tail | None = None) -> bool:
-    """Wait until the child has ended, or the time is up. It is not reaped: until then nobody else can get its id."""
+    """Wait for the end of the child or of the time. It is not reaped yet, so its id cannot be reused."""
     began = time.monotonic()
     while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         passed = time.monotonic() - began
@@ -248,11 +248,11 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
-    """Kill what is left of the child's group, then take the child's status."""
+    """Kill the rest of the child's group, then reap the child."""
     signal_group(child.pid, signal.SIGKILL)
     status = child.wait()
     deadline = time.monotonic() + 0.5
-    while signal_group(child.pid, 0) and time.monotonic() < deadline:  # killed, but perhaps still inside its last write
+    while signal_group(child.pid, 0) and time.monotonic() < deadline:  # killed, but perhaps still in its last write
         time.sleep(0.005)
     guard.forget(child.pid)
     _running.discard(child)
@@ -260,7 +260,7 @@ def _reap(child: subprocess.Popen[bytes]) -> int:
 
 
 class _Tail:
-    """Hands on the whole lines of a growing file. A line that never ends costs no memory: it is passed over."""
+    """Passes on the complete lines of a growing file. A line longer than 64 KiB is skipped, so memory is bounded."""
 
     def __init__(self, path: Path, on_line: Callable[[bytes], None]) -> None:
         self._path = path

@@ -1,7 +1,7 @@
-"""One run at a time, also when the run before was killed and its program lives on.
+"""One run at a time works on a source, even if an earlier run was killed and its program still runs.
 
-The lock is inherited by the program that is started under it. When we are killed the program still holds the lock, so
-that no second one starts beside it; the next run ends the orphan and takes over.
+The program that is started under the lock inherits it. If we are killed, the program still holds the lock, so that no
+second one starts next to it; the next run stops the orphan and takes over.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SourceLock:
         self._write(f"{os.getpid()} 0")
 
     def started(self, group: int) -> None:
-        """Note which group works under this lock."""
+        """Record the process group that works under this lock."""
         self._write(f"{os.getpid()} {group}")
 
     def _write(self, text: str) -> None:
@@ -43,11 +43,11 @@ def hold_source(path: Path) -> Iterator[SourceLock]:
     if descriptor is None:
         descriptor = _after_orphan(path)
     if descriptor is None:
-        raise Failure(Code.BUSY, f"{path.stem}: another run is at work on it")
+        raise Failure(Code.BUSY, f"another run is extracting {path.stem}")
     try:
         yield SourceLock(descriptor)
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing would not do where the program left a daemon that inherited it
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough: a daemon may have inherited it
         private.unlock(private.Lock(descriptor))
 
 
@@ -61,12 +61,12 @@ def _lock(path: Path) -> int | None:
 
 
 def _after_orphan(path: Path) -> int | None:
-    """The lock, once the program of a killed run is ended; None where its run is alive or the orphan is not known."""
+    """The lock, after the program of a killed run was stopped; None if its run is alive or the orphan is unknown."""
     try:
         owner, group = map(int, path.read_text().split())
     except ValueError:
         return None
-    # A process id alone proves nothing, it may be somebody else's by now: the process must have the lock file open.
+    # A process id may have been reused: the process must have the lock file open.
     if has_open(owner, path) or not has_open(group, path):
         return None
     for number, seconds in ((signal.SIGTERM, guard.GRACE_SECONDS), (signal.SIGKILL, 2.0)):
@@ -75,7 +75,7 @@ def _after_orphan(path: Path) -> int | None:
         while time.monotonic() < deadline:
             descriptor = _lock(path)
             if descriptor is not None:
-                runner.signal_group(group, signal.SIGKILL)  # what the orphan has left running
+                runner.signal_group(group, signal.SIGKILL)  # what the orphan left running
                 return descriptor
             time.sleep(0.05)
     return None

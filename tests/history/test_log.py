@@ -109,3 +109,19 @@ for number in range(200):
 def test_moments_are_told_in_utc() -> None:
     moment = datetime(2025, 11, 12, 11, 30, 45, 123456, tzinfo=timezone(timedelta(hours=1)))
     assert timestamp(moment) == timestamp(moment.astimezone(UTC)) == "2025-11-12T10:30:45.123Z"
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT-14", "Etc/GMT+12"])
+def test_the_log_of_a_day_is_named_by_the_local_date(tmp_path: Path, zone: str) -> None:
+    """The dates of the two zones always differ, so one of them is not that of UTC."""
+    script = f"""
+import datetime, pathlib
+from lorchestra.history.log import Log
+before = datetime.date.today()
+Log(pathlib.Path({str(tmp_path)!r}), "run").event("run_started")
+print(f"{{before:%Y%m%d}} {{datetime.date.today():%Y%m%d}}")
+"""
+    environment = {**os.environ, "TZ": zone}
+    dates = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    (file,) = tmp_path.iterdir()
+    assert file.name.removeprefix("pipeline-").removesuffix(".log") in dates.stdout.split()

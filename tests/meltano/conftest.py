@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.meltano.project import Project
-from tests.stages.harness import House, open_house
+from tests.stages.harness import Harness, open_harness
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ROOT / "requirements" / "meltano.txt"
@@ -37,11 +37,11 @@ def meltano_venv() -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path) as house:
-        yield house
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    with open_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-def project(house: House, meltano_venv: Path) -> Project:
-    return Project.create(house, meltano_venv)
+def project(harness: Harness, meltano_venv: Path) -> Project:
+    return Project.create(harness, meltano_venv)

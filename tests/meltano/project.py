@@ -15,7 +15,7 @@ from typing import Any
 
 from lorchestra.planning.config import Retry, Source
 from lorchestra.stages.extract.result import SourceResult
-from tests.stages.harness import House
+from tests.stages.harness import Harness
 
 PLUGINS = Path(__file__).parent / "plugins"
 ACCOUNTS = ("gmail-messages-acct1", "gmail-messages-acct2")
@@ -81,16 +81,16 @@ sys.exit(program.run("run", body))
 
 @dataclass
 class Project:
-    """A project, its server and the house that its records go to."""
+    """A project, its server and the harness that its records go to."""
 
-    house: House
+    harness: Harness
     venv: Path
     root: Path
     records: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def create(cls, house: House, venv: Path) -> Project:
-        root = house.root / "meltano"
+    def create(cls, harness: Harness, venv: Path) -> Project:
+        root = harness.root / "meltano"
         root.mkdir()
         (root / "meltano.yml").write_text(textwrap.dedent(MELTANO_YML.format(root=root)))
         (root / ".env").write_text(f"STUB_TOKEN={TOKEN}\n")
@@ -98,7 +98,7 @@ class Project:
             script = root / f"{kind}-stub"
             script.write_text(f'#!/bin/sh\nexec {sys.executable} -P {PLUGINS}/{kind}_stub.py "$@"\n')
             script.chmod(0o755)
-        project = cls(house, venv, root)
+        project = cls(harness, venv, root)
         project.receive(range(1, 7))
         return project
 
@@ -120,24 +120,24 @@ class Project:
 
     def run(self, attempts: int = 1, **settings: Any) -> SourceResult:
         """One run of the first account, with up to so many attempts that do not wait."""
-        return self.house.ask(self.source(**settings), Retry(enabled=True, max_attempts=attempts, backoff_seconds=0))
+        return self.harness.run(self.source(**settings), Retry(enabled=True, max_attempts=attempts, backoff_seconds=0))
 
     def settle(self) -> SourceResult:
         """A run in which nothing goes wrong; then the raw file holds exactly the server's records."""
         self.plan()
         result = self.run()
         assert (result.code, result.message) == (None, ""), self.log(result)
-        assert sorted(self.house.records(), key=lambda record: record["n"]) == self.records
-        assert self.house.staged() == []
+        assert sorted(self.harness.records(), key=lambda record: record["n"]) == self.records
+        assert self.harness.staged() == []
         self.check_privacy()
         return result
 
     def check_privacy(self) -> None:
         """Nothing of a record outside the PHI directories, and no credentials left behind."""
         mine = {self.root / "server.jsonl", self.root / ".env"}
-        for directory, _, files in os.walk(self.house.root):
+        for directory, _, files in os.walk(self.harness.root):
             for path in (Path(directory) / name for name in files):
-                if path in mine or self.house.root / "phi" in path.parents:
+                if path in mine or self.harness.root / "phi" in path.parents:
                     continue
                 content = path.read_bytes()
                 assert b"PHI-Canary" not in content, path
@@ -148,17 +148,17 @@ class Project:
         self.plan(*plan)
         settings = json.dumps(self.source().settings)
         run = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(self.house.root), ACCOUNTS[0], settings], stderr=subprocess.DEVNULL
+            [sys.executable, "-c", RUN, str(self.harness.root), ACCOUNTS[0], settings], stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 60
-        while not list((self.house.work / "staging").glob("*/*/*.jsonl")):
+        while not list((self.harness.work / "staging").glob("*/*/*.jsonl")):
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         return run
 
     def credentials(self) -> list[Path]:
         """The files in which Meltano hands credentials to its plugins."""
-        return [path for path in self.house.root.rglob("*.config.json") if path.is_file()]
+        return [path for path in self.harness.root.rglob("*.config.json") if path.is_file()]
 
     @staticmethod
     def log(result: SourceResult) -> str:

@@ -20,7 +20,7 @@ from lorchestra.base.errors import Code
 from lorchestra.planning.config import Retry, Source
 from lorchestra.stages.extract.result import SourceResult
 from tests.meltano.conftest import ROOT
-from tests.stages.harness import House
+from tests.stages.harness import Harness
 
 pytestmark = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: make test-meltano")
 
@@ -64,8 +64,8 @@ def mail_server() -> ModuleType:
 class Mailbox:
     """An account on the server, and the pipeline that reads it."""
 
-    def __init__(self, house: House, repo: Path, venv: Path, server: Any) -> None:
-        self.house, self.server = house, server
+    def __init__(self, harness: Harness, repo: Path, venv: Path, server: Any) -> None:
+        self.harness, self.server = harness, server
         settings = {
             "repo_path": str(repo),
             "venv_path": str(venv),
@@ -85,7 +85,7 @@ class Mailbox:
             mailbox.write((directory / f"new-{start}.jsonl").read_bytes())
 
     def run(self, attempts: int = 1) -> SourceResult:
-        return self.house.ask(self.source, Retry(enabled=True, max_attempts=attempts, backoff_seconds=0))
+        return self.harness.run(self.source, Retry(enabled=True, max_attempts=attempts, backoff_seconds=0))
 
     def settle(self) -> SourceResult:
         """A run on a good day; then the raw file holds exactly the server's messages, as the server has them."""
@@ -93,14 +93,14 @@ class Mailbox:
         result = self.run()
         assert result.code is None, result.child_log and result.child_log.read_text()
         served = {message["id"]: message for message in self.server.messages("acct1")}
-        lines = (self.house.raw / RAW).read_bytes().splitlines()
+        lines = (self.harness.raw / RAW).read_bytes().splitlines()
         assert len(lines) == len(served)
         assert {message["id"]: message for message in map(json.loads, lines)} == served
         self.check_privacy()
         return result
 
     def check_privacy(self) -> None:
-        outside = [self.house.root / "logs", Path(self.source.settings["repo_path"])]
+        outside = [self.harness.root / "logs", Path(self.source.settings["repo_path"])]
         for directory in outside:
             for path in directory.rglob("*"):
                 if path.is_file() and "venv" not in path.parts:
@@ -109,14 +109,14 @@ class Mailbox:
 
 @pytest.fixture
 def mailbox(
-    house: House, installed: Path, meltano_venv: Path, mail_server: ModuleType, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, installed: Path, meltano_venv: Path, mail_server: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Mailbox]:
-    mail = house.root / "mail"
+    mail = harness.root / "mail"
     mail.mkdir()
     with mail_server.MailServer(mail) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("MAIL_API_URL", server.url)
-        box = Mailbox(house, installed, meltano_venv, server)
+        box = Mailbox(harness, installed, meltano_venv, server)
         box.receive("20251110", 9)
         yield box
         server.shutdown()
@@ -124,11 +124,11 @@ def mailbox(
 
 def test_a_second_run_fetches_only_what_is_new(mailbox: Mailbox) -> None:
     assert mailbox.settle().new_records == 9
-    assert mailbox.house.counted[-1] == (NAME, 9)
+    assert mailbox.harness.counted[-1] == (NAME, 9)
     assert mailbox.server.gets == 9
-    before = (mailbox.house.raw / RAW).stat()
+    before = (mailbox.harness.raw / RAW).stat()
     assert mailbox.settle().status == "empty"
-    assert (mailbox.server.gets, (mailbox.house.raw / RAW).stat()) == (9, before)
+    assert (mailbox.server.gets, (mailbox.harness.raw / RAW).stat()) == (9, before)
     mailbox.receive("20251111", 3)
     assert mailbox.settle().new_records == 3
     assert mailbox.server.gets == 12

@@ -26,19 +26,19 @@ long = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: 
 def test_a_first_run_gets_everything_and_a_second_nothing(project: Project) -> None:
     result = project.settle()
     assert (result.status, result.files, result.new_records) == ("ok", (RAW,), 6)
-    assert project.house.counted[-1] == (ACCOUNTS[0], 6)
-    before = (project.house.raw / RAW).stat()
+    assert project.harness.counted[-1] == (ACCOUNTS[0], 6)
+    before = (project.harness.raw / RAW).stat()
     again = project.settle()
     assert (again.status, again.files, again.new_records) == ("empty", (), 0)
-    assert (project.house.raw / RAW).stat() == before
+    assert (project.harness.raw / RAW).stat() == before
     project.receive([7, 8])
     third = project.settle()
     assert (third.status, third.records, third.new_records) == ("ok", 8, 2)
-    assert project.house.counted[-1] == (ACCOUNTS[0], 2)
+    assert project.harness.counted[-1] == (ACCOUNTS[0], 2)
 
 
 @long
-def test_failed_authentication_is_tried_again_and_told_without_the_token(project: Project) -> None:
+def test_failed_authentication_is_retried_and_reported_without_the_token(project: Project) -> None:
     project.plan("auth", "auth")
     result = project.run(attempts=2)
     assert (result.status, result.code, result.attempts) == ("failed", Code.SOURCE_FAILED, 2)
@@ -49,7 +49,7 @@ def test_failed_authentication_is_tried_again_and_told_without_the_token(project
 
 
 @long
-def test_a_crash_before_the_bookmark_gives_no_record_twice(project: Project) -> None:
+def test_a_crash_before_the_bookmark_duplicates_no_record(project: Project) -> None:
     project.plan("early")
     result = project.run()
     assert (result.status, result.code, result.new_records) == ("partial", Code.SOURCE_FAILED, 3)
@@ -64,7 +64,7 @@ def test_a_crash_after_the_bookmark_loses_no_record(project: Project) -> None:
 
 
 @long
-def test_every_attempt_s_records_are_kept(project: Project) -> None:
+def test_the_records_of_every_attempt_are_kept(project: Project) -> None:
     project.plan("early", "late", "ok")
     result = project.run(attempts=3)
     assert (result.status, result.attempts, result.new_records) == ("ok", 3, 6)
@@ -72,7 +72,7 @@ def test_every_attempt_s_records_are_kept(project: Project) -> None:
 
 
 @long
-def test_a_tap_that_ignores_sigterm_is_ended_at_the_time_limit(
+def test_a_tap_that_ignores_sigterm_is_killed_at_the_time_limit(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
@@ -105,7 +105,7 @@ def test_a_poison_record_holds_back_only_itself(project: Project) -> None:
     project.settle()
 
 
-def test_a_killed_run_of_ours_is_taken_over_by_the_next(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_run_after_a_killed_one_takes_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
     killed = project.start("stuck")
     killed.kill()
@@ -121,19 +121,19 @@ def saved_bookmarks(own: Path) -> str:
 
 
 @long
-def test_a_machine_that_goes_down_takes_no_record_with_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_machine_loses_no_record(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bookmark was on the disk already, what the target wrote was not."""
     monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
     project.settle()
     project.receive([7, 8])
-    own = project.house.work / "sources" / ACCOUNTS[0]
+    own = project.harness.work / "sources" / ACCOUNTS[0]
     killed = project.start("stuck")
     while '"messages": 7' not in saved_bookmarks(own):
         time.sleep(0.05)
     killed.kill()
     killed.wait()
-    with hold_source(project.house.work / "locks" / f"{ACCOUNTS[0]}.lock"):
-        for lost in project.house.staged():
+    with hold_source(project.harness.work / "locks" / f"{ACCOUNTS[0]}.lock"):
+        for lost in project.harness.staged():
             shutil.rmtree(lost)
         (own / "running").write_text("another boot")
     assert project.settle().new_records == 2
@@ -141,7 +141,7 @@ def test_a_machine_that_goes_down_takes_no_record_with_it(project: Project, monk
 
 
 @long
-def test_two_runs_of_one_source_at_once_the_second_is_told_so(project: Project) -> None:
+def test_a_second_run_of_a_source_at_the_same_time_is_busy(project: Project) -> None:
     first = project.start("slow")
     result = project.run(attempts=3)
     assert (result.status, result.code, result.attempts) == ("failed", Code.BUSY, 0)
@@ -150,35 +150,35 @@ def test_two_runs_of_one_source_at_once_the_second_is_told_so(project: Project) 
 
 
 @long
-def test_an_interrupt_ends_meltano_and_its_plugins(project: Project) -> None:
+def test_an_interrupt_stops_meltano_and_its_plugins(project: Project) -> None:
     run = project.start("slow")
     run.terminate()
     assert run.wait(30) == 130
     assert project.credentials() == []
-    assert not list((project.house.work / "sources" / ACCOUNTS[0]).glob("tmp/*"))
+    assert not list((project.harness.work / "sources" / ACCOUNTS[0]).glob("tmp/*"))
     project.settle()
 
 
 @pytest.mark.skipif(subprocess.run(["unshare", "-rm", "true"]).returncode != 0, reason="needs namespaces")
-def test_a_full_disk_loses_nothing_and_is_not_tried_again(project: Project) -> None:
-    arguments = [str(project.house.root), str(project.venv)]
+def test_a_full_disk_loses_nothing_and_is_not_retried(project: Project) -> None:
+    arguments = [str(project.harness.root), str(project.venv)]
     subprocess.run(["unshare", "-rm", sys.executable, "-m", "tests.meltano.full_disk", *arguments], check=True)
 
 
 @long
-def test_a_job_is_taken_apart_and_its_sources_fail_alone(project: Project) -> None:
+def test_the_sources_of_a_job_fail_alone(project: Project) -> None:
     sources = expand(project.source("all-mail-accounts", job="ingest-all-accounts"))
     assert tuple(source.name for source in sources) == ACCOUNTS
     project.plan("early")
-    first, second = (project.house.ask(source) for source in sources)
+    first, second = (project.harness.run(source) for source in sources)
     assert (first.status, second.status) == ("partial", "ok")
     assert second.files == (f"{ACCOUNTS[1]}-20251112.jsonl",)
 
 
 @long
-def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project) -> None:
+def test_bookmarks_of_the_database_of_the_project_are_kept(project: Project) -> None:
     project.settle()
-    own = project.house.work / "sources" / ACCOUNTS[0]
+    own = project.harness.work / "sources" / ACCOUNTS[0]
     (project.root / ".meltano").mkdir()
     (own / "bookmarks.db").rename(project.root / ".meltano" / "meltano.db")
     shutil.rmtree(own)
@@ -192,20 +192,20 @@ def test_bookmarks_of_the_project_s_own_database_are_taken_over(project: Project
 
 
 @long
-def test_bookmarks_can_be_kept_in_a_directory_of_one_s_own(project: Project) -> None:
-    state = project.house.root / "phi" / "state"
+def test_bookmarks_can_be_kept_in_a_state_directory(project: Project) -> None:
+    state = project.harness.root / "phi" / "state"
     for kept in ({}, {"state": str(state)}):
         source = project.source(**kept)
-        assert bookmark(source, project.house.work) is None
-        assert project.house.ask(source).code is None
-        moved = bookmark(source, project.house.work)
+        assert bookmark(source, project.harness.work) is None
+        assert project.harness.run(source).code is None
+        moved = bookmark(source, project.harness.work)
         assert moved and abs(moved.timestamp() - time.time()) < 60
     assert any(state.rglob("*"))
 
 
 @long
-def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) -> None:
-    elsewhere = project.house.root / "phi" / "elsewhere"
+def test_records_that_the_loader_wrote_elsewhere_are_noticed(project: Project) -> None:
+    elsewhere = project.harness.root / "phi" / "elsewhere"
     elsewhere.mkdir()
     stub = project.root / "target-stub"
     stub.write_text(stub.read_text().replace("exec", f"LORCHESTRA_TEST_DESTINATION={elsewhere} exec"))
@@ -215,7 +215,7 @@ def test_records_that_the_loader_wrote_elsewhere_are_missed(project: Project) ->
 
 
 @long
-def test_what_meltano_needs_and_does_not_find_is_named(project: Project) -> None:
+def test_missing_parts_of_an_installation_are_named(project: Project) -> None:
     result = project.run(attempts=3, venv_path=str(project.root / "nowhere"))
     assert (result.code, result.attempts) == (Code.COMPONENT_MISSING, 1)
     assert f"{project.root}/nowhere/bin/meltano" in result.message
@@ -246,12 +246,28 @@ def test_an_undeclared_second_stream_is_refused_before_anything_is_published(pro
     project.plan()
     declared = project.run(streams={"messages": ACCOUNTS[0], "message_list": None})
     assert (declared.status, declared.discarded) == ("ok", 6)
-    assert sorted(project.house.records(), key=lambda record: record["n"]) == project.records
+    assert sorted(project.harness.records(), key=lambda record: record["n"]) == project.records
 
 
 def test_a_plugin_keeps_the_name_that_meltano_users_give_it(project: Project) -> None:
     text = (project.root / "meltano.yml").read_text()
     (project.root / "meltano.yml").write_text(text.replace("name: gmail-messages-acct1", "name: tap-gmail--acct1"))
     source = project.source(extractor="tap-gmail--acct1")
-    result = project.house.ask(source)
+    result = project.harness.run(source)
     assert (result.status, result.files) == ("ok", ("gmail-messages-acct1-20251112.jsonl",))
+
+
+def test_a_loader_that_mixes_two_streams_in_one_file_publishes_nothing(project: Project) -> None:
+    """Records of both streams have the same ids, and no raw file may hold two streams."""
+    stub = project.root / "target-stub"
+    stub.write_text(stub.read_text().replace("exec", f"LORCHESTRA_TEST_FILE={RAW} exec"))
+    project.plan("streams")
+    result = project.run(attempts=3)
+    assert (result.status, result.code, result.attempts, result.files) == ("failed", Code.CONFIG, 1, ())
+    assert (
+        "target-jsonl wrote 2 streams into 1 file: message_list, messages; none of it was published" in result.message
+    )
+    assert (result.refused, list(project.harness.raw.iterdir())) == (1, [])
+    stub.write_text(stub.read_text().replace(f"LORCHESTRA_TEST_FILE={RAW} ", ""))
+    assert project.run().new_records == 6, "the bookmark did not advance"
+    project.check_privacy()

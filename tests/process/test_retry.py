@@ -48,7 +48,7 @@ def test_a_success_is_not_repeated() -> None:
     assert story.slept == []
 
 
-def test_three_attempts_wait_twice_and_the_wait_is_told_before_it_begins() -> None:
+def test_three_attempts_wait_twice_and_each_wait_is_announced() -> None:
     story = Story(FAILED, FAILED, None)
     assert story.run(Policy()) == Result(None, 3)
     assert story.slept == [60, 120]
@@ -73,14 +73,14 @@ def test_switched_off_means_one_attempt() -> None:
 
 
 @pytest.mark.parametrize("code", list(Code))
-def test_the_table_alone_says_what_is_tried_again(code: Code) -> None:
+def test_the_table_alone_decides_what_is_retried(code: Code) -> None:
     story = Story(code, None)
     result = story.run(Policy(backoff_seconds=0))
     assert result == (Result(None, 2) if HANDLING[code].retry else Result(code, 1))
 
 
 @pytest.mark.parametrize("code", [Code.USAGE, Code.CONFIG, Code.NOT_JSONL, Code.PERMISSION, Code.NO_SPACE, Code.BUSY])
-def test_what_only_a_person_can_mend_is_never_tried_again(code: Code) -> None:
+def test_failures_that_need_a_person_are_never_retried(code: Code) -> None:
     assert Story(code, None).run(Policy()) == Result(code, 1)
 
 

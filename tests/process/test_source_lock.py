@@ -51,7 +51,10 @@ def test_a_daemon_that_a_program_leaves_does_not_keep_the_claim(tmp_path: Path) 
 
 def test_a_second_claim_is_refused_while_the_first_run_lives(tmp_path: Path) -> None:
     owner = start_owner(tmp_path, "")
-    with pytest.raises(Failure, match="source: another run") as caught, hold_source(tmp_path / "source.lock"):
+    with (
+        pytest.raises(Failure, match="another run is extracting source") as caught,
+        hold_source(tmp_path / "source.lock"),
+    ):
         pass
     assert caught.value.code is Code.BUSY
     assert owner.poll() is None

@@ -24,8 +24,8 @@ CANARY = "PHI-Canary-7f3a"
 
 
 @dataclasses.dataclass
-class House:
-    """The directories of one pipeline, and one way to ask a source."""
+class Harness:
+    """The directories of one pipeline, and a way to extract a source."""
 
     root: Path
     slept: list[float] = dataclasses.field(default_factory=list)
@@ -39,7 +39,7 @@ class House:
     def work(self) -> Path:
         return self.root / "phi" / ".work"
 
-    def ask(self, source: Source, retry: Retry | None = None) -> SourceResult:
+    def run(self, source: Source, retry: Retry | None = None) -> SourceResult:
         return extract(
             source,
             raw_dir=self.raw,
@@ -52,7 +52,7 @@ class House:
         )
 
     def program(self, script: str, **settings: Any) -> Source:
-        """A `type: command` source whose program is this Python script; it appends one line to `count` a start."""
+        """A `type: command` source whose program is this Python script; it appends one line to `count` per start."""
         counted = f"""
             import json, os, signal, sys, time
             from pathlib import Path
@@ -83,13 +83,13 @@ class House:
 
 
 @contextlib.contextmanager
-def open_house(root: Path) -> Iterator[House]:
-    """A house whose every file was private from birth when it is left."""
+def open_harness(root: Path) -> Iterator[Harness]:
+    """A harness. Afterwards, every file in it must have been created private."""
     old = os.umask(0o077)
     for name in ("phi/raw", "phi/.work", "logs"):
         (root / name).mkdir(parents=True)
-    yield House(root)
+    yield Harness(root)
     os.umask(old)
     for path in (root / "phi").rglob("*"):
         mode = stat.S_IMODE(path.lstat().st_mode)
-        assert path.is_symlink() or mode == (0o700 if path.is_dir() else 0o600), "private from birth"
+        assert path.is_symlink() or mode == (0o700 if path.is_dir() else 0o600), path

@@ -1,6 +1,6 @@
-"""Stage 1: ask a source for its records and hand them over as raw files.
+"""Stage 1: extract a source and publish its records as raw files.
 
-A source fails alone: what it gave is published, what went wrong comes back as data, and the other sources go on.
+A source fails alone: what it delivered is published, failures are returned as data, and the other sources continue.
 """
 
 from __future__ import annotations
@@ -14,20 +14,14 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.history.log import Field, Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.stages.extract.result import SourceResult
+from lorchestra.stages.extract.sources import source_type
 
 # What is imported within functions is not needed to plan a run.
 
 
 def expand(source: Source) -> tuple[Source, ...]:
-    """The sources that an entry of pipeline.yaml stands for: one an extractor where it names a Meltano job or several.
-
-    Raises Failure(CONFIG | MISSING). Starts no program.
-    """
-    if source.type != "meltano":
-        return (source,)
-    from lorchestra.stages.extract.sources import meltano_project
-
-    return meltano_project.expand(source)
+    """The sources that an entry of pipeline.yaml stands for. Raises Failure. Starts no program."""
+    return source_type.find(source.type).expand(source)
 
 
 def every(sources: Iterable[Source]) -> tuple[Source, ...]:
@@ -47,8 +41,6 @@ def every(sources: Iterable[Source]) -> tuple[Source, ...]:
 
 def fault(source: Source) -> Failure | None:
     """Why an entry of pipeline.yaml cannot be expanded; None if it can, or if it is an expanded source."""
-    if source.type != "meltano" or "blocks" in source.settings:
-        return None
     try:
         expand(source)
     except Failure as failure:
@@ -58,11 +50,7 @@ def fault(source: Source) -> Failure | None:
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:
     """When a source's bookmark last moved, None where it has none (yet)."""
-    if source.type != "meltano":
-        return None
-    from lorchestra.stages.extract.sources import meltano_system
-
-    return meltano_system.bookmark(source, work_dir / "sources" / source.name)
+    return source_type.find(source.type).bookmark(source, work_dir / "sources" / source.name)
 
 
 def extract(
@@ -76,11 +64,11 @@ def extract(
     sleep: Callable[[float], None] = time.sleep,
     progress: Callable[[str, int], None] | None = None,
 ) -> SourceResult:
-    """Ask one source, as often as `retry` allows, and publish what it gave.
+    """Extract one source, with as many attempts as `retry` allows, and publish what it delivered.
 
-    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` learns
-    source and records so far, `sleep` the seconds until the next attempt. Expected failures come back as data.
-    KeyboardInterrupt passes when the program is dead; what it wrote is published by the next run.
+    `raw_dir` and `work_dir` are private and on one file system; `date` is the run's, YYYYMMDD. `progress` is
+    called with the source and its records so far, `sleep` with the seconds until the next attempt. Expected failures
+    are returned as data. KeyboardInterrupt is raised after the program has ended; the next run publishes what it wrote.
     """
     from lorchestra.stages.extract.run import SourceRun
 

@@ -11,10 +11,10 @@ Status = Literal["ok", "empty", "partial", "failed"]
 
 
 class SourceResult(NamedTuple):
-    """What came of one source.
+    """What the extraction of one source produced.
 
-    `files` are the raw files that were published, or found to hold already what the source gave; `records` are the
-    lines in them, `new_records` those of them that are new or have changed. `code` and `message` say why a
+    `files` are the raw files that were published, or that already hold what the source delivered; `records` are the
+    lines in them, `new_records` those of them that are new or changed. `code` and `message` say why a
     source is not "ok" or "empty"; `child_log` is the private log of its program. `replaced` counts records that a later
     one with the same declared key replaced, `discarded` those of discarded streams, `refused` the files that wait for
     the user's decision. `warning` is something to report that is no failure.

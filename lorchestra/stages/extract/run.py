@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lorchestra.base.errors import HANDLING, Code, Failure, Outcome
@@ -13,19 +14,14 @@ from lorchestra.history.log import Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.process.retry import retry as retrying
 from lorchestra.process.source_lock import SourceLock, hold_source
+from lorchestra.stages.extract import regularity
 from lorchestra.stages.extract.result import SourceResult, Status
-from lorchestra.stages.extract.sources import command, files, meltano, sample
+from lorchestra.stages.extract.sources import source_type
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
+from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.stages.extract.staging import Published, Rules, Staging
 from lorchestra.stages.extract.streams import Streams
 from lorchestra.storage import private
-
-_TYPES: Mapping[str, Callable[[Attempt], AttemptResult]] = {
-    "sample": sample.attempt,
-    "command": command.attempt,
-    "files": files.attempt,
-    "meltano": meltano.attempt,
-}
 
 
 @dataclass
@@ -43,8 +39,12 @@ class SourceRun:
     attempts: int = 0
     finished: set[Path] = field(default_factory=set)
 
+    @cached_property
+    def _type(self) -> SourceType:
+        return source_type.find(self.source.type)
+
     def result(self) -> SourceResult:
-        """Run, and return what came of it as data."""
+        """Run, and return the result as data."""
         began = time.monotonic()
         result, published, refused = AttemptResult(), Published(), 0
         try:
@@ -54,23 +54,34 @@ class SourceRun:
             result = _failed(error)
         problems = _problems(result, published, refused)
         code = next((problem.code for problem in problems), None)
+        status = _status(code, published)
+        messages = [problem.message for problem in problems]
+        if status == "failed":  # a failure crosses to the scheduler without its warning
+            messages.append(result.warning)
         return SourceResult(
             source=self.source.name,
-            status=_status(code, published),
+            status=status,
             files=tuple(published.files),
             records=published.records,
             new_records=published.new_records,
             attempts=self.attempts,
             duration_seconds=time.monotonic() - began,
             code=code,
-            message="; ".join(problem.message for problem in problems if problem.message),
+            message="; ".join(filter(None, messages)),
             advice="\n".join(dict.fromkeys(problem.advice for problem in problems if problem.advice)),
             child_log=result.log,
-            warning=result.warning,
+            warning="; ".join(filter(None, [result.warning, self._silence(status)])),
             replaced=published.replaced,
             discarded=published.discarded,
             refused=refused,
         )
+
+    def _silence(self, status: Status) -> str:
+        """A warning if a source that usually delivers delivered nothing. Failures are reported anyway."""
+        if status in ("failed", "partial"):
+            return ""
+        path = self.work_dir / "sources" / self.source.name / "deliveries"
+        return regularity.note(path, delivered=status == "ok")
 
     def _under(self, held: SourceLock) -> tuple[AttemptResult, Published, int]:
         """Everything that needs the source's lock: the attempts, publishing, and the number of refused files."""
@@ -82,7 +93,7 @@ class SourceRun:
         result = retrying(
             self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
         )
-        rules = Rules(self._streams(), self.source.settings.get("key", ()), self.source.type == "files")
+        rules = Rules(self._streams(), self.source.settings.get("key", ()), self._type.originals_stay)
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
         for file in result.confirmed:
             published.confirm(file)
@@ -91,9 +102,8 @@ class SourceRun:
         return result, published, len(staging.refused())
 
     def _streams(self) -> Streams:
-        """A program that is told its source's name must use it; an inbox or a Meltano loader may hold several."""
-        named_only = self.source.type not in ("files", "meltano")
-        return Streams(self.source.name, self.date, self.source.settings.get("streams"), named_only)
+        declared = self.source.settings.get("streams")
+        return Streams(self.source.name, self.date, declared, self._type.own_name_only)
 
     def _attempt(self, number: int, staging: Staging, held: SourceLock) -> AttemptResult:
         self.attempts = number
@@ -102,6 +112,8 @@ class SourceRun:
             result = self._result(task, staging)
         finally:
             shutil.rmtree(task.scratch)
+        if result.mixed:
+            staging.refuse(task.output)
         if result.code is None or result.complete:
             self.finished.add(task.output)
         if result.code is not None:
@@ -113,7 +125,7 @@ class SourceRun:
     def _result(self, task: Attempt, staging: Staging) -> AttemptResult:
         """How an attempt ended; expected failures are data."""
         try:
-            result = _TYPES[self.source.type](task)
+            result = self._type.attempt(task)
         except (Failure, OSError) as error:
             result = _failed(error)
         if result.code and HANDLING[result.code].retry and not staging.has_space():
@@ -144,7 +156,7 @@ class SourceRun:
         return self.work_dir / "logs" / f"{self.source.name}.{number}.log"
 
     def _remove_logs(self) -> None:
-        """The output of an earlier run's programs may be PHI, and would mislead."""
+        """Logs of an earlier run may contain PHI and would mislead."""
         number = 1
         while (child_log := self._child_log(number)).exists():
             child_log.unlink()

@@ -94,6 +94,11 @@ class Staging:
         """Every refused file of this and earlier runs that the user has not decided about."""
         return refused_files(self._refused)
 
+    def refuse(self, attempt: Path) -> None:
+        """Keep all files of an attempt out of the raw files until the user decides about them."""
+        for path in _entries(attempt):
+            self._keep(path)
+
     def has_space(self) -> bool:
         """Whether the disk has room for another megabyte. Many programs do not report a full disk as such."""
         try:
@@ -190,6 +195,9 @@ class Staging:
         if rules.originals_stay or any(filecmp.cmp(path, other, shallow=False) for other in kept):
             path.unlink()
             return
+        self._keep(path)
+
+    def _keep(self, path: Path) -> None:
         directory = self._refused / path.parent.name
         private.make_directory(directory)
         path.rename(directory / path.name)

@@ -91,15 +91,20 @@ def tell_second_stream(records: list[dict[str, Any]]) -> None:
     tell({"type": "SCHEMA", "stream": "message_list", "schema": {"type": "object"}, "key_properties": ["id"]})
     for record in records:
         tell({"type": "RECORD", "stream": "message_list", "record": {"id": record["id"]}})
+        tell_metric({"endpoint": "message_list"})
 
 
 def tell_record(record: dict[str, Any], what: str) -> None:
     tell({"type": "RECORD", "stream": STREAM, "record": record})
-    metric = {"type": "counter", "metric": "record_count", "value": 1, "tags": {"stream": STREAM}}
-    print(f"INFO METRIC: {json.dumps(metric)}", file=sys.stderr, flush=True)
+    tell_metric({"stream": STREAM})
     print(f"told {record}", file=sys.stderr, flush=True)
     if what == "slow":
         time.sleep(0.3)
+
+
+def tell_metric(tags: dict[str, str]) -> None:
+    metric = {"type": "counter", "metric": "record_count", "value": 1, "tags": tags}
+    print(f"INFO METRIC: {json.dumps(metric)}", file=sys.stderr, flush=True)
 
 
 def tell_state(bookmark: int) -> None:

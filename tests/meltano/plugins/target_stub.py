@@ -1,7 +1,8 @@
 """A Singer target of the standard library alone, for tests.
 
-It loses records with `lost`. Otherwise it writes as target-jsonl 0.1.4 does: the file is opened for each record,
-appended to, never synced, and a record that its schema does not allow ends it with the value in the message.
+It loses records with `lost`, and writes all streams into LORCHESTRA_TEST_FILE if that is set. Otherwise it writes as
+target-jsonl 0.1.4 does: the file is opened for each record, appended to, never synced, and a record that its schema
+does not allow ends it with the value in the message.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def main() -> None:
             name = config.get("custom_name") or message["stream"]
             if not isinstance(message["record"]["id"], str):
                 sys.exit(f"{message['record']} is not valid")
-            with (destination / f"{name}.jsonl").open("a") as file:
+            with (destination / os.environ.get("LORCHESTRA_TEST_FILE", f"{name}.jsonl")).open("a") as file:
                 file.write(json.dumps(message["record"]) + "\n")
         elif message["type"] == "STATE":
             print(json.dumps(message["value"]), flush=True)

@@ -65,11 +65,11 @@ BOTH = [
         "[gmail-messages-acct1 target-jsonl gmail-messages-acct2 target-jsonl]",
     ],
 )
-def test_a_job_s_tasks_are_its_extractors(tmp_path: Path, tasks: str) -> None:
+def test_the_tasks_of_a_job_are_its_extractors(tmp_path: Path, tasks: str) -> None:
     assert blocks(tmp_path, f"{PLUGINS}jobs: [{{name: all, tasks: {tasks}}}]", job="all") == BOTH
 
 
-def test_extractors_can_be_listed_or_be_the_entry_s_own_name(tmp_path: Path) -> None:
+def test_extractors_are_listed_or_named_by_the_entry(tmp_path: Path) -> None:
     assert blocks(tmp_path, PLUGINS, sources=["gmail-messages-acct1", "gmail-messages-acct2"]) == BOTH
     assert blocks(tmp_path, PLUGINS, extractor="gmail-messages-acct1") == [("mail", BOTH[0][1])]
     (same,) = expand(Source("gmail-messages-acct2", "meltano", {"repo_path": str(tmp_path), "loader": "target-jsonl"}))
@@ -103,12 +103,12 @@ def test_an_unknown_environment_is_found_before_meltano_starts(tmp_path: Path) -
     )
 
 
-def test_mappers_between_extractor_and_loader_stay(tmp_path: Path) -> None:
+def test_mappers_between_extractor_and_loader_are_kept(tmp_path: Path) -> None:
     text = f"{PLUGINS}jobs: [{{name: all, tasks: [gmail-messages-acct1 hide-names target-jsonl]}}]"
     assert blocks(tmp_path, text, job="all")[0][1] == ("gmail-messages-acct1", "hide-names", "target-jsonl")
 
 
-def test_a_project_in_several_files_is_read_whole(tmp_path: Path) -> None:
+def test_a_project_in_several_files_is_read_completely(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "plugins.yml").write_text(PLUGINS)
     (tmp_path / "parts" / "jobs.yml").write_text("jobs: [{name: all, tasks: gmail-messages-acct1 target-jsonl}]")
@@ -160,7 +160,7 @@ def test_a_missing_project_is_named(tmp_path: Path) -> None:
     assert caught.value.code is Code.MISSING
 
 
-def test_a_forgotten_installation_is_named_before_anything_is_tried(tmp_path: Path) -> None:
+def test_a_missing_installation_is_reported_before_meltano_starts(tmp_path: Path) -> None:
     text = """
     plugins:
       extractors:
@@ -185,7 +185,7 @@ def bookmarks(own: Path, project: Path) -> Bookmarks:
     return Bookmarks(own, project, None, "gmail-messages-acct1")
 
 
-def test_what_was_installed_later_is_used(tmp_path: Path) -> None:
+def test_plugins_that_were_installed_later_are_used(tmp_path: Path) -> None:
     """Meltano made a directory of its own where nothing was installed yet, or the project moved."""
     own, plugins = tmp_path / "own", tmp_path / "project" / ".meltano" / "extractors"
     plugins.mkdir(parents=True)
@@ -255,7 +255,7 @@ def test_a_bookmark_counts_when_its_records_are_safe(
         assert connection.execute("select bookmark from state").fetchall() == [(bookmark,)]
 
 
-def test_no_more_extractors_of_a_project_are_at_work_than_allowed(tmp_path: Path) -> None:
+def test_no_more_extractors_of_a_project_run_than_allowed(tmp_path: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
@@ -294,7 +294,7 @@ METRIC = b'{"type": "counter", "metric": "record_count", "value": 5, "tags": {}}
         (b"[" * 5000 + b"record_count", 0),
     ],
 )
-def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
+def test_only_the_metrics_of_extractors_count(line: bytes, count: int) -> None:
     told: list[int] = []
     events = Events(told.append)
     events.line(line)
@@ -313,7 +313,15 @@ def test_only_an_extractor_s_metrics_count(line: bytes, count: int) -> None:
         (b'{"exit_codes"', ""),
     ],
 )
-def test_which_part_failed_is_told_and_nothing_else(line: bytes, what: str) -> None:
+def test_only_the_part_that_failed_is_named(line: bytes, what: str) -> None:
     events = Events(lambda _records: None)
     events.line(line)
     assert (events.records, list(events.reasons)) == (0, [what] if what else [])
+
+
+@pytest.mark.parametrize("tags", ['{"stream": "messages"}', '{"endpoint": "messages"}'])
+def test_the_stream_of_a_metric_is_known_from_taps_of_both_libraries(tags: str) -> None:
+    """The Meltano SDK tags its metrics with the stream, singer-python with the endpoint."""
+    events = Events(lambda _records: None)
+    events.line(b'{"producer": true, "event": "x", "metric_info": ' + METRIC.replace(b"{}", tags.encode()) + b"}")
+    assert events.streams == {"messages"}

@@ -29,7 +29,7 @@ def written(merge: Merge) -> bytes:
     return out.getvalue()
 
 
-def test_the_last_version_wins_and_keeps_the_first_place(tmp_path: Path) -> None:
+def test_the_last_version_wins_at_the_place_of_the_first(tmp_path: Path) -> None:
     with Merge(("id",)) as merge:
         merge.add(file(tmp_path, "a", [{"id": "1", "v": 1}, {"id": "2", "v": 1}]))
         merge.mark_baseline()
@@ -64,7 +64,7 @@ def test_what_identifies_a_record(tmp_path: Path, key: tuple[str, ...], records:
         assert len(merge) == kept
 
 
-def test_a_torn_last_line_is_cut_only_where_a_writer_was_killed(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_cut_only_if_the_writer_failed(tmp_path: Path) -> None:
     torn = file(tmp_path, "gmail", b'{"id": "1"}\n{"id": "2", "subject": "SECRET')
     with Merge() as merge:
         merge.add(torn, finished=False)
@@ -76,7 +76,7 @@ def test_a_torn_last_line_is_cut_only_where_a_writer_was_killed(tmp_path: Path) 
     assert caught.value.message == "gmail: line 2 is not a JSON object"
 
 
-def test_a_whole_last_line_without_an_end_is_kept(tmp_path: Path) -> None:
+def test_a_complete_last_line_without_a_newline_is_kept(tmp_path: Path) -> None:
     with Merge() as merge:
         merge.add(file(tmp_path, "a", b'{"id": "1"}\n{"id": "2"}'), finished=False)
         assert (len(merge), merge.torn) == (2, 0)
@@ -91,7 +91,7 @@ def test_a_bad_line_in_the_middle_is_never_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", [b"1", b'"text"', b"[]", b"null", b"{", b"}{", b"{'id': 1}", b"<html>", b"\x00", b'{"a":1}{"b":2}', b"{,}"]
 )
-def test_what_is_no_object_is_refused_without_a_word_of_it(tmp_path: Path, line: bytes) -> None:
+def test_a_line_that_is_not_an_object_is_refused_without_quoting_it(tmp_path: Path, line: bytes) -> None:
     with Merge() as merge, pytest.raises(Failure) as caught:
         merge.add(file(tmp_path, "a", b'{"id": "1"}\n' + line + b"\n"))
     assert caught.value.message == "a: line 2 is not a JSON object"
@@ -117,7 +117,7 @@ def test_an_odd_record_is_kept_byte_for_byte_for_the_canonizer_to_judge(tmp_path
         assert written(merge) == line + b"\n"
 
 
-def test_a_byte_order_mark_carriage_returns_and_blank_lines_go(tmp_path: Path) -> None:
+def test_byte_order_marks_carriage_returns_and_blank_lines_are_removed(tmp_path: Path) -> None:
     with Merge() as merge:
         merge.add(file(tmp_path, "a", b'\xef\xbb\xbf{"id": "1"}\r\n\r\n  \n{"id": "2"}\r\n'))
         assert written(merge) == b'{"id": "1"}\n{"id": "2"}\n'
@@ -137,7 +137,7 @@ RECORD = st.fixed_dictionaries({"id": st.integers(0, 9), "v": st.integers(0, 2)}
 
 @settings(deadline=None, max_examples=200)
 @given(before=st.lists(RECORD), parts=st.lists(st.lists(RECORD), max_size=4), cut=st.integers(0, 15))
-def test_a_merge_is_what_a_dict_would_make_of_it(
+def test_a_merge_equals_that_of_a_dict(
     tmp_path_factory: pytest.TempPathFactory, before: list[object], parts: list[list[object]], cut: int
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("merge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from lorchestra.stages.extract.streams import Streams
 
 TIME_LIMIT_SECONDS = 6 * 3600
 """The default time limit: without one, a hung tap blocks every later run."""
+
+_PROGRAMS = threading.BoundedSemaphore(8)
+"""How many programs of sources run at once in one run. They wait for networks, so this does not depend on cores."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,16 @@ class Attempt:
         return dict(self.source.settings)
 
     def run(self, argv: list[str], **options: Any) -> runner.Finished:
-        """Run a program under the source's lock. For `options` see `runner.run`."""
-        return runner.run(
-            argv,
-            log=self.log,
-            timeout_seconds=self.settings.get("timeout_seconds", TIME_LIMIT_SECONDS),
-            inherit=[self.lock.descriptor],
-            on_start=self.lock.started,
-            **options,
-        )
+        """Run a program under the source's lock, when it is its turn. For `options` see `runner.run`."""
+        with _PROGRAMS:
+            return runner.run(
+                argv,
+                log=self.log,
+                timeout_seconds=self.settings.get("timeout_seconds", TIME_LIMIT_SECONDS),
+                inherit=[self.lock.descriptor],
+                on_start=self.lock.started,
+                **options,
+            )
 
 
 def _nothing(_published: Published) -> None:
@@ -64,9 +69,10 @@ class AttemptResult(NamedTuple):
     """How an attempt ended; `code` is None for a success. `message` and `advice` hold nothing of a record.
 
     `warning` is something to report that is no failure. `log` is the program's private log. `complete`: no last line
-    of a delivered file can be torn, even though the attempt failed. `confirmed` are raw files that already hold what
-    the source has, so that it was not copied; `waiting` counts what was left for the next run. `published` is called
-    after publishing, with what was published.
+    of a delivered file can be torn, even though the attempt failed. `mixed`: a delivered file holds several streams,
+    so all files of the attempt are refused. `confirmed` are raw files that already hold what the source has, so that it
+    was not copied; `waiting` counts what was left for the next run. `published` is called after publishing, with what
+    was published.
     """
 
     code: Code | None = None
@@ -75,6 +81,7 @@ class AttemptResult(NamedTuple):
     warning: str = ""
     log: Path | None = None
     complete: bool = False
+    mixed: bool = False
     confirmed: tuple[Path, ...] = ()
     waiting: int = 0
     published: Callable[[Published], None] = _nothing

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
+from lorchestra.stages.extract.sources.source_type import SourceType
+
+_SEARCHED = 256 * 1024
+"""How much of a program's output is searched for records."""
 
 
-def attempt(task: Attempt) -> AttemptResult:
-    """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
-    settings = task.settings
-    program, *words = settings["command"]
-    argv = [str(programs.find(program)), *(word.replace("{output}", str(task.output)) for word in words)]
-    finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
-    ours = settings.get("exit_codes") == "ours"
-    code = runner.code(finished, Code.SOURCE_FAILED) if ours else runner.foreign_code(finished)
-    return AttemptResult(code, how_it_ended("the program", finished) if code else "", log=finished.log)
+class Command(SourceType):
+    """Runs a program that fills a directory."""
+
+    def attempt(self, task: Attempt) -> AttemptResult:
+        """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
+        settings = task.settings
+        program, *words = settings["command"]
+        argv = [str(programs.find(program)), *(word.replace("{output}", str(task.output)) for word in words)]
+        finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
+        ours = settings.get("exit_codes") == "ours"
+        code = runner.code(finished, Code.SOURCE_FAILED) if ours else runner.foreign_code(finished)
+        if code:
+            return AttemptResult(code, how_it_ended("the program", finished), log=finished.log)
+        return AttemptResult(warning=_hint(task.output, finished.log), log=finished.log)
+
+
+def _hint(output: Path, log: Path) -> str:
+    """A warning if the program printed JSON objects and left no file: it takes its stdout for the output."""
+    if any(output.iterdir()):
+        return ""
+    with log.open("rb") as file:
+        lines = file.read(_SEARCHED).splitlines()
+    if not any(_is_object(line) for line in lines):
+        return ""
+    return "the program printed JSON and left no file; if these are records, it must write them to $LORCHESTRA_OUTPUT"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return line.startswith(b"{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def environment(task: Attempt) -> dict[str, str]:

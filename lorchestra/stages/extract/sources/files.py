@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
+from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.stages.extract.staging import Published
 from lorchestra.storage import listing, private
 from lorchestra.storage.listing import Identity
@@ -31,38 +32,44 @@ _NAMED = 5
 """How many files a message names."""
 
 
-def attempt(task: Attempt) -> AttemptResult:
-    """Copy what is at rest in the inbox. Raises Failure(MISSING | INSECURE | PERMISSION | NO_SPACE).
+class Files(SourceType):
+    """Takes files from an inbox."""
 
-    Each file is judged by itself: a misnamed one is reported, stays in the inbox, and changes nothing for the others.
-    """
-    inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
-    _check(inbox)
-    found, others = _entries(inbox, task.settings.get("pattern", "*.jsonl"))
-    fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
-    resting = {name: identity for name, identity in fit.items() if _rests(identity)}
-    known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
-    copied = {
-        name: identity
-        for name, identity in resting.items()
-        if task.raw / name not in known and _copy(inbox / name, identity, task.output / name)
-    }
+    own_name_only = False
+    originals_stay = True
 
-    def published(published: Published) -> None:
-        if moved:
-            _remove(inbox, {name: identity for name, identity in copied.items() if name in published.merged})
+    def attempt(self, task: Attempt) -> AttemptResult:
+        """Copy what is at rest in the inbox. Raises Failure(MISSING | INSECURE | PERMISSION | NO_SPACE).
 
-    misnamed = sorted(found.keys() - fit.keys())
-    return AttemptResult(
-        Code.CONFIG if misnamed else None,
-        f"misnamed files in the inbox: {_some(misnamed)}" if misnamed else "",
-        "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
-        warning=f"left in the inbox, not .jsonl files: {_some(others)}" if others else "",
-        complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
-        confirmed=known,
-        waiting=len(fit) - len(copied) - len(known),
-        published=published,
-    )
+        Each file is judged by itself: a misnamed one is reported and stays in the inbox; the others are not affected.
+        """
+        inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
+        _check(inbox)
+        found, others = _entries(inbox, task.settings.get("pattern", "*.jsonl"))
+        fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
+        resting = {name: identity for name, identity in fit.items() if _rests(identity)}
+        known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
+        copied = {
+            name: identity
+            for name, identity in resting.items()
+            if task.raw / name not in known and _copy(inbox / name, identity, task.output / name)
+        }
+
+        def published(published: Published) -> None:
+            if moved:
+                _remove(inbox, {name: identity for name, identity in copied.items() if name in published.merged})
+
+        misnamed = sorted(found.keys() - fit.keys())
+        return AttemptResult(
+            Code.CONFIG if misnamed else None,
+            f"misnamed files in the inbox: {_some(misnamed)}" if misnamed else "",
+            "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
+            warning=f"left in the inbox, no plain files that match `pattern`: {_some(others)}" if others else "",
+            complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
+            confirmed=known,
+            waiting=len(fit) - len(copied) - len(known),
+            published=published,
+        )
 
 
 def _entries(inbox: Path, pattern: str) -> tuple[dict[str, Identity], list[str]]:
@@ -75,7 +82,7 @@ def _entries(inbox: Path, pattern: str) -> tuple[dict[str, Identity], list[str]]
                 continue
             if entry.is_file(follow_symlinks=False) and fnmatch.fnmatchcase(entry.name, pattern):
                 found[entry.name] = listing.identity(entry.stat(follow_symlinks=False))
-            elif not entry.is_dir(follow_symlinks=False):
+            else:
                 others.append(entry.name)
     return found, sorted(others)
 

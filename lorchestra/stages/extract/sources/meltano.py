@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Outcome, visible
+from lorchestra.base.wording import counted
+from lorchestra.planning.config import Source
 from lorchestra.process import runner
 from lorchestra.records import jsonl
 from lorchestra.stages.extract.sources import meltano_project, meltano_system
@@ -18,6 +21,7 @@ from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, ho
 from lorchestra.stages.extract.sources.command import environment
 from lorchestra.stages.extract.sources.meltano_events import Events
 from lorchestra.stages.extract.sources.meltano_system import Bookmarks
+from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.stages.extract.staging import Published
 from lorchestra.storage import private
 
@@ -39,39 +43,53 @@ _NOT_A_PROJECT = 2
 """Meltano's exit status if its directory is not a project; every other one is "failed"."""
 
 
-def attempt(task: Attempt) -> AttemptResult:
-    """Run one extractor. Raises Failure(COMPONENT_MISSING | MISSING | CONFIG)."""
-    settings = task.settings
-    repo = Path(settings["repo_path"])
-    project = meltano_project.read(repo)
-    meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
-    if "blocks" not in settings:  # the entry could not be expanded when the run was planned
-        meltano_project.expand(task.source)
-    blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
-    project.check(blocks[0], blocks[-1])
-    project.require_installed(blocks[0], blocks[-1])
-    bookmarks = Bookmarks(task.private, repo, Path(settings["state"]) if "state" in settings else None, blocks[0])
-    system = bookmarks.prepare()
-    env = _environment(task) | {"MELTANO_SYS_DIR_ROOT": str(system)}
-    argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
-    events = Events(task.progress)
-    with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
-        try:
-            finished = task.run(argv, cwd=repo, env=env, on_line=events.line)
-        finally:
-            meltano_system.remove_credentials(system)
-    failed = finished.status != 0 or finished.timed_out
-    outcome = _outcome(finished, events) if failed else _check_delivery(task.output, blocks, events)
-    if not failed and outcome.code:
-        bookmarks.roll_back()
+class Meltano(SourceType):
+    """Runs one extractor of a Meltano project."""
 
-    def published(published: Published) -> None:
-        if published.safe:
-            bookmarks.commit()
-        elif published.refused:
+    own_name_only = False
+
+    def expand(self, source: Source) -> tuple[Source, ...]:
+        """One source for each extractor."""
+        return (source,) if "blocks" in source.settings else meltano_project.expand(source)
+
+    def bookmark(self, source: Source, own: Path) -> datetime | None:
+        """When the bookmark last moved, from Meltano's database or the state directory."""
+        return meltano_system.bookmark(source, own)
+
+    def attempt(self, task: Attempt) -> AttemptResult:
+        """Run one extractor. Raises Failure(COMPONENT_MISSING | MISSING | CONFIG)."""
+        settings = task.settings
+        repo = Path(settings["repo_path"])
+        project = meltano_project.read(repo)
+        meltano = Path(settings.get("venv_path", repo / ".venv")) / "bin" / "meltano"
+        if "blocks" not in settings:  # the entry could not be expanded when the run was planned
+            meltano_project.expand(task.source)
+        blocks = settings.get("blocks") or (settings.get("extractor", task.source.name), settings["loader"])
+        project.check(blocks[0], blocks[-1])
+        project.require_installed(blocks[0], blocks[-1])
+        bookmarks = Bookmarks(task.private, repo, Path(settings["state"]) if "state" in settings else None, blocks[0])
+        system = bookmarks.prepare()
+        env = _environment(task) | {"MELTANO_SYS_DIR_ROOT": str(system)}
+        argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
+        events = Events(task.progress)
+        with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
+            try:
+                finished = task.run(argv, cwd=repo, env=env, on_line=events.line)
+            finally:
+                meltano_system.remove_credentials(system)
+        failed = finished.status != 0 or finished.timed_out
+        outcome = _outcome(finished, events) if failed else _check_delivery(task.output, blocks, events)
+        if not failed and outcome.code:
             bookmarks.roll_back()
 
-    return AttemptResult(*outcome, log=finished.log, published=published)
+        def published(published: Published) -> None:
+            if published.safe:
+                bookmarks.commit()
+            elif published.refused:
+                bookmarks.roll_back()
+
+        mixed = not failed and _mixed(_files(task.output), events)
+        return AttemptResult(*outcome, log=finished.log, mixed=mixed, published=published)
 
 
 def _outcome(finished: runner.Finished, events: Events) -> Outcome:
@@ -81,15 +99,16 @@ def _outcome(finished: runner.Finished, events: Events) -> Outcome:
 
 def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outcome:
     """Whether the loader wrote what the extractor sent. A loader that loses records ends with exit status 0."""
-    files = [path for path in output.iterdir() if path.is_file()]
+    files = _files(output)
     loader = blocks[-1]
     if events.records and not files:
         return Outcome(Code.CONFIG, f"{loader} wrote its records elsewhere: its destination must be $RAW_DIR")
     streams = sorted(events.streams)
-    if len(streams) > 1 and len(files) == 1:
+    if _mixed(files, events):
         return Outcome(
             Code.CONFIG,
-            f"{loader} wrote {len(streams)} streams into one file: {', '.join(map(visible, streams))}",
+            f"{loader} wrote {len(streams)} streams into {counted(len(files), 'file')}: "
+            f"{', '.join(map(visible, streams))}; none of it was published",
             "Use a loader that writes one file per stream, such as target-lorchestra, or select one stream.",
         )
     written = sum(jsonl.count(str(path)) for path in files)
@@ -99,6 +118,15 @@ def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outc
             f"{blocks[0]} sent {events.records:,} records but {loader} wrote {written:,}; its bookmark stays",
         )
     return Outcome()
+
+
+def _files(output: Path) -> list[Path]:
+    return [path for path in output.iterdir() if path.is_file()]
+
+
+def _mixed(files: Sequence[Path], events: Events) -> bool:
+    """Whether some file must hold more than one stream, as far as the extractor's metrics tell."""
+    return 0 < len(files) < len(events.streams)
 
 
 def _environment(task: Attempt) -> dict[str, str]:

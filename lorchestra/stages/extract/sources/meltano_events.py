@@ -88,7 +88,8 @@ def _record_count(line: bytes) -> tuple[int, str] | None:
         kind = metric.get("type", metric.get("metric_type"))
         if not (event.get("producer") and metric["metric"] == "record_count" and kind == "counter"):
             return None
-        stream = (metric.get("tags") or {}).get("stream", "")
+        tags = metric.get("tags") or {}
+        stream = tags.get("stream") or tags.get("endpoint", "")  # taps made with the SDK, with singer-python
         known = isinstance(stream, str) and _STREAM.fullmatch(stream)
         count = int(metric["value"])
         return (count, stream if known else "") if count > 0 else None

@@ -179,9 +179,9 @@ def _load(path: Path) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return value
     except OSError as error:
-        told = from_os_error(error, path)
+        found = from_os_error(error, path)
         failure = Failure(
-            told.code, told.message, advice="Check repo_path: it names the directory of a Meltano project."
+            found.code, found.message, advice="Check repo_path: it names the directory of a Meltano project."
         )
     except yaml.MarkedYAMLError as error:  # its text quotes the file, where passwords may stand
         line = error.problem_mark.line + 1 if error.problem_mark else 1

@@ -109,7 +109,7 @@ def turn(directory: Path, repo: Path, parallel: int) -> Iterator[None]:
 
 
 def bookmark(source: Source, own: Path) -> datetime | None:
-    """When the source's bookmark last moved, None where it has none yet or it cannot be told."""
+    """When the source's bookmark last moved; None if it has none yet or its time is unknown."""
     state = source.settings.get("state")
     if state:
         extractor = source.settings.get("extractor", source.name)
