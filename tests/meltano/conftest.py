@@ -19,6 +19,15 @@ ROOT = Path(__file__).parents[2]
 LOCKED = ROOT / "requirements" / "meltano.txt"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test starts Meltano, which takes seconds; the first one installs it."""
+    if "LORCHESTRA_MELTANO" not in os.environ:
+        skip = pytest.mark.skip(reason="needs Meltano: make test-meltano")
+        for item in items:
+            if item.path.is_relative_to(Path(__file__).parent):
+                item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def meltano_venv() -> Path:
     """A virtual environment with what requirements/meltano.txt locks, kept from session to session."""

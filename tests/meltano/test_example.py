@@ -22,8 +22,6 @@ from lorchestra.stages.extract.result import SourceResult
 from tests.meltano.conftest import ROOT
 from tests.stages.harness import Harness
 
-pytestmark = pytest.mark.skipif("LORCHESTRA_MELTANO" not in os.environ, reason="long: make test-meltano")
-
 EXAMPLE = ROOT / "examples" / "meltano-ingest"
 NAME = "gmail-messages-acct1-personal"
 RAW = f"{NAME}-20251112.jsonl"
