@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Project
+from lorchestra.storage import trust
+from tests.harness import ROOT, Project
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with SIGINT ignored, and every program that a test starts would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+os.umask(0o022)
+
+
+def pytest_sessionstart() -> None:
+    """Say at once what would make every run of the programs be refused."""
+    exposures = list(trust.examine_ways([ROOT / "dodo.py", Path(tempfile.gettempdir()) / "new"]))
+    if exposures:
+        pytest.exit("\n".join(map(str, exposures)) + "\nThe programs refuse to run here, so the tests cannot.", 4)
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """Give each test the same umask: a test that calls a program's entry point in this process changes it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture

@@ -66,13 +66,27 @@ FILES = (
 )
 
 
+def shared_directory() -> Path:
+    """A directory for temporary files that every user may enter and in which nobody can replace what is ours."""
+    for candidate in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):
+        steps = list(trust.steps(candidate))
+        open_to_all = all(step.status.st_mode & 0o001 for step in steps)
+        if candidate.is_dir() and open_to_all and not any(map(list, map(trust.examine_step, steps))):
+            return candidate
+    pytest.skip("no directory for temporary files is open to all users and safe")
+
+
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
     """A project of an ordinary user, in a directory that every user may enter."""
-    base = Path(tempfile.mkdtemp(prefix="lorchestra-"))
+    base = Path(tempfile.mkdtemp(prefix="lorchestra-", dir=shared_directory()))
     base.chmod(0o755)
     umask = os.umask(0o022)
     project = Project(base / "template", PIPELINE).root
+    shutil.rmtree(project / "transforms")  # a hundred arrangements are made of copies of this project
+    for name in (SPEC, META, "transforms/schemas/a"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
     for program in ("tools/can", "tools/fetch", "tools/library.py", "store.yaml", "Makefile"):
         (project / program).parent.mkdir(exist_ok=True)
         (project / program).write_text("#!/bin/sh\n" if "tools" in program else "")
@@ -98,7 +112,9 @@ def template() -> Iterator[Path]:
 def arranged(template: Path) -> Iterator[Path]:
     """A copy of it below two directories that belong to the same user."""
     home = Path(tempfile.mkdtemp(prefix="home-", dir=template.parent))
-    home.chmod(0o755)
+    (home / "above").mkdir()
+    for path in (home, home / "above"):
+        path.chmod(0o755)
     shutil.copytree(template, home / "above" / "project", symlinks=True)
     if ROOT:
         for path in (home, *home.rglob("*")):
@@ -472,13 +488,13 @@ def _swap(place: Path, evil: Path, step: int) -> None:
 
 
 def test_a_hundred_thousand_files_are_checked_in_a_second_of_cpu(tmp_path: Path) -> None:
-    for number in range(100):
+    for number in range(50):
         (tmp_path / str(number)).mkdir(mode=0o700)
-        for name in range(200):
+        for name in range(100):
             os.close(os.open(tmp_path / str(number) / str(name), os.O_CREAT, 0o600))
     began = time.process_time()
     assert list(phi.examine_content(tmp_path)) == []
-    seconds = (time.process_time() - began) * 5
+    seconds = (time.process_time() - began) * 20
     print(f"{seconds:.2f} s of CPU per 100,000 files")
     assert seconds < 1
 
