@@ -160,7 +160,11 @@ class _Check:
         return Finding(*self._document.place(path), f"{self._name(path)} {message}")
 
     def _name(self, path: Path) -> str:
-        return f"`{shown(path[-1])}`" if path and isinstance(path[-1], str) else "this value"
+        if not path:
+            return "the file"
+        if isinstance(path[-1], str):
+            return f"`{shown(path[-1])}`"
+        return f"item {path[-1] + 1} of {self._name(path[:-1])}"
 
 
 def _is(value: Any, kind: str) -> bool:

@@ -6,10 +6,12 @@ import shutil
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.planning import config
 from lorchestra.records import bundled
 from lorchestra.storage import private
 
 _TEMPLATE = Path(__file__).with_name("templates") / "pipeline.yaml"
+_SCHEMA = Path(config.__file__).with_name("pipeline.schema.json")
 _DODO = '''\
 """The tasks of pipeline.yaml for doit."""
 
@@ -42,7 +44,7 @@ def init(directory: Path) -> list[Path]:
     nothing is changed.
     """
     files = {
-        "pipeline.yaml": _TEMPLATE.read_text(),
+        "pipeline.yaml": f"# yaml-language-server: $schema={_SCHEMA}\n{_TEMPLATE.read_text()}",
         "dodo.py": _DODO,
         "doit.cfg": _DOIT_CFG,
         ".gitignore": "phi-data/\nlogs/\n",

@@ -204,7 +204,7 @@ behavior: {jobs: 0, fail_fast: 3}
         "8:11: `type` must be one of sample, command, files, meltano; did you mean `sample`?",
         "9:13: unknown key `max_attemps`; did you mean `max_attempts`?",
         "9:29: `backoff_seconds` is too small",
-        "10:62: `transform` is missing in this value",
+        "10:62: `transform` is missing in item 1 of `mappings`",
         "10:63: `source_pattern` must be a pattern of file names, without a slash",
         "10:86: unknown key `transfrom`; did you mean `transform`?",
         "11:11: `level` must be one of DEBUG, INFO, WARNING, ERROR",

@@ -85,31 +85,33 @@ def test_what_is_no_expression_is_refused_also_where_host_functions_stand_around
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"version": "1.0"}, "version: must be three numbers"),
-        ({"version": 1}, "version: must be three numbers"),
-        ({"from_schema": "gmail"}, "from_schema: must be a schema's name"),
-        ({"from_schema": None}, "from_schema: must be a schema's name"),
-        ({"input_schema": RAW}, "input_schema: must be left out where from_schema is written"),
-        ({"engine": "perl"}, "engine: must be one of"),
-        ({"spec_path": "../other.jsonata"}, "spec_path: must be a path below"),
-        ({"spec_path": "/etc/passwd"}, "spec_path: must be a path below"),
-        ({"checksum": {"jsonata_sha256": "abc"}}, "checksum.jsonata_sha256: must be 64 hexadecimal digits"),
-        ({"checksum": {"algorithm": "md5", "value": "0" * 64}}, "checksum.algorithm: must be sha256"),
-        ({"checksum": "abc"}, "checksum: must be a mapping"),
-        ({"compat": {"from_schema_range": "1-*"}}, "compat.from_schema_range: must be a range of SchemaVer"),
-        ({"compat": {"from_schema_range": "2-0-*"}}, "compat.from_schema_range: must be a range that the input"),
-        ({"id": "../x"}, "id: must be a transform's id"),
+        ({"version": "1.0"}, "`version` must be three numbers"),
+        ({"version": 1}, "`version` must be text in quotes"),
+        ({"from_schema": "gmail"}, "`from_schema` must be a schema's name"),
+        ({"from_schema": None}, "`from_schema` must be text"),
+        ({"input_schema": RAW}, "the file must have `from_schema`, or `input_schema`, but not both"),
+        ({"engine": "perl"}, "`engine` must be one of"),
+        ({"spec_path": "../other.jsonata"}, "`spec_path` must be a path below"),
+        ({"spec_path": "/etc/passwd"}, "`spec_path` must be a path below"),
+        ({"checksum": {"jsonata_sha256": "abc"}}, "`jsonata_sha256` must be 64 hexadecimal digits"),
+        ({"checksum": {"algorithm": "md5", "value": "0" * 64}}, "`algorithm` must be one of sha256"),
+        ({"checksum": "abc"}, "`checksum` must be a mapping"),
+        ({"compat": {"from_schema_range": "1-*"}}, "`from_schema_range` must be a range of schema versions"),
+        ({"compat": {"from_schema_range": "2-0-*"}}, "`from_schema_range` must include 1-0-0"),
+        ({"id": "../x"}, "`id` must be a transform's name"),
     ],
 )
-def test_faulty_metadata_is_told_with_its_place(fields: dict[str, Any], told: str, registry: Registry) -> None:
+def test_errors_in_metadata_are_reported_with_their_location(
+    fields: dict[str, Any], told: str, registry: Registry
+) -> None:
     done = can("transform", "run", "--meta", registry.flat(SPEC, **fields), stdin=LINE)
     assert done.returncode == 2
     assert told in done.stderr.decode()
     assert ".meta.yaml:1:" in done.stderr.decode()
 
 
-def test_every_fault_of_a_file_is_told_at_once(registry: Registry) -> None:
-    done = can("transform", "show", "--meta", registry.flat(SPEC, version="x", engine="perl", from_schema="x"))
+def test_all_errors_in_a_file_are_reported_at_once(registry: Registry) -> None:
+    done = can("transform", "show", "--meta", registry.flat(SPEC, version="x", spec_path="/x", from_schema="x"))
     assert done.stderr.decode().count("must be") == 3
 
 

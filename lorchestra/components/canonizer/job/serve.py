@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import time
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base import commandline
-from lorchestra.base.errors import Code, Failure, Outcome, visible
+from lorchestra.base import yaml_schema
+from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.base.program import place
+from lorchestra.base.yaml_document import Document
 from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
 from lorchestra.components.canonizer.record.requests import Order
 from lorchestra.components.canonizer.workers.chunks import cut, opened
@@ -31,7 +34,7 @@ class Input(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A job as docs/contracts.md describes it."""
+    """A job; job.schema.json defines what is valid, docs/contracts.md explains it."""
 
     inputs: list[Input]
     output: Path
@@ -110,43 +113,28 @@ def _fields(line: bytes) -> dict[str, Any]:
 
 
 def _job(fields: dict[str, Any]) -> Job:
-    if fields.get("op") != "canonize":
-        raise Failure(Code.USAGE, "op: there is one, `canonize`")
-    if unknown := sorted(fields.keys() - {"op", "id", *Job._fields}):
-        raise Failure(Code.USAGE, f"{visible(unknown[0][:60])}: a job has no such key")
-    inputs = _taken(fields, "inputs", list)
-    if not all(isinstance(source, dict) for source in inputs):
-        raise Failure(Code.USAGE, "inputs: each is an object with path and meta")
+    if finding := next(yaml_schema.check(Document(fields, {}), _schema()), None):
+        raise Failure(Code.USAGE, finding.message, advice="A job is described in docs/contracts.md.")
+    given = {key: value for key, value in fields.items() if value is not None}
     job = Job(
-        inputs=[Input(_taken(source, "path", str), _taken(source, "meta", str)) for source in inputs],
-        output=Path(_taken(fields, "output", str)),
-        rejects=Path(_taken(fields, "rejects", str)),
-        lineage=Path(_taken(fields, "lineage", str)),
-        schemas=_taken(fields, "schemas", str, None),
-        engine=_taken(fields, "engine", str, None),
-        skip_invalid=_taken(fields, "skip_invalid", bool, True),
-        require_checksums=_taken(fields, "require_checksums", bool, True),
-        max_rejects=_taken(fields, "max_rejects", int, None),
-        recipe=_taken(fields, "recipe", dict, None),
+        inputs=[Input(source["path"], source["meta"]) for source in fields["inputs"]],
+        output=Path(fields["output"]),
+        rejects=Path(fields["rejects"]),
+        lineage=Path(fields["lineage"]),
+        schemas=fields.get("schemas"),
+        engine=fields.get("engine"),
+        skip_invalid=given.get("skip_invalid", True),
+        require_checksums=given.get("require_checksums", True),
+        max_rejects=fields.get("max_rejects"),
+        recipe=fields.get("recipe"),
     )
-    if job.max_rejects is not None and job.max_rejects < 0:
-        raise Failure(Code.USAGE, "max_rejects: a count, or null")
-    if job.recipe is not None and not all(isinstance(text, str) for text in job.recipe.values()):
-        raise Failure(Code.USAGE, "recipe: text by name")
     written = {os.path.realpath(path) for path in (job.output, job.rejects, job.lineage)}
     if len(written) < 3 or written & {os.path.realpath(source.path) for source in job.inputs}:
-        raise Failure(Code.USAGE, "output, rejects and lineage are three files, and none of them is an input")
+        raise Failure(Code.USAGE, "output, rejects and lineage must be three files, and none of them an input")
     return job
 
 
-_REQUIRED = object()
-
-
-def _taken(fields: dict[str, Any], key: str, kind: type, default: Any = _REQUIRED) -> Any:
-    value = fields.get(key)
-    if value is None and default is not _REQUIRED:
-        return default
-    is_path = isinstance(value, str) and value and "\0" not in value and not commandline.is_uri(value)
-    if not isinstance(value, kind) or (kind is str and not is_path) or (kind is int and isinstance(value, bool)):
-        raise Failure(Code.USAGE, f"{key}: {'missing, or ' if default is _REQUIRED else ''}not of its kind")
-    return value
+@functools.cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(Path(__file__).with_name("job.schema.json").read_bytes())
+    return schema
