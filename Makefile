@@ -30,7 +30,7 @@ test: .venv/tested ## run the tests
 
 .PHONY: test-faults
 test-faults: .venv/tested ## kill the store at every step, fill its disk, and verify it each time
-	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest tests/faults tests/components/projector/test_repair.py
+	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest tests/faults tests/components/projector/test_histories.py
 
 .PHONY: test-race
 test-race: .venv/tested ## swap pipeline.yaml for another user's file while it is read, for a minute

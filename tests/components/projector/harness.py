@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ from lorchestra.components.projector import cli
 PROGRAM = Path(sys.executable).with_name("vector-projector")
 EMAIL = "iglu:org.example/email/jsonschema/1-0-0"
 CONTACT = "iglu:org.example/contact/jsonschema/1-0-0"
+NOTE = "iglu:org.x/note/jsonschema/1-0-0"
 
 SCHEMAS: Mapping[str, dict[str, Any]] = {
     EMAIL: {
@@ -65,6 +68,17 @@ def email(number: int, **fields: Any) -> dict[str, Any]:
 def contact(number: int, name: str = "Ada Sample") -> dict[str, Any]:
     """A canonical contact; it has no date."""
     return {"contact_id": f"c{number}", "name": name, "schema": CONTACT}
+
+
+def note_schema(rules: Mapping[str, Any], *more: str) -> dict[str, Any]:
+    """A schema of notes with these rules; `more` are further properties."""
+    properties = {name: {"type": "string"} for name in ("id", "a", "b", "schema", *more)}
+    return {"type": "object", "properties": properties, "x-key": ["id"], **rules}
+
+
+def note(number: int, **fields: str) -> dict[str, Any]:
+    """A canonical note."""
+    return {"id": str(number), "a": f"alpha{number}", "b": "2025-01-02", "schema": NOTE, **fields}
 
 
 class Ended(subprocess.CompletedProcess[str]):
@@ -128,13 +142,9 @@ class Bench:
         return report
 
     def proven(self) -> None:
-        """Prove the store: `verify`, in this process, for it is asked often."""
-        umask, handler = os.umask(0o077), signal.getsignal(signal.SIGTERM)
-        try:
-            assert cli.main(["verify", "--store", str(self.store)]) == 0
-        finally:
-            os.umask(umask)
-            signal.signal(signal.SIGTERM, handler)
+        """Verify the store in this process, because tests do it often."""
+        ended = run_here(["verify", "--store", str(self.store)])
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
     def rows(self, sql: str) -> list[Any]:
         """The rows of a query, as dicts."""
@@ -155,3 +165,29 @@ class Bench:
             for path in sorted(self.store.rglob("*"))
             if path.is_file() and not path.name.startswith("metadata.db-")
         }
+
+
+class FastBench(Bench):
+    """A bench that runs the program in this process, for tests that run it hundreds of times."""
+
+    def run(self, verb: str, *arguments: object, stdin: str | None = None, **environment: str) -> Ended:
+        """Run a verb on the store."""
+        assert not environment
+        return run_here([verb, "--store", str(self.store), *map(str, arguments)], stdin or "")
+
+
+def run_here(arguments: list[str], stdin: str = "") -> Ended:
+    """Run `vector-projector` in this process, with its standard streams in memory."""
+    umask, handlers = os.umask(0o077), {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before, sys.stdin = sys.stdin, io.StringIO(stdin)
+    stdout, stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            status = cli.main(arguments)
+        stdout.seek(0)
+        return Ended(arguments, status, stdout.read(), stderr.getvalue())
+    finally:
+        sys.stdin = before
+        os.umask(umask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

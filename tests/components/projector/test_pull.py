@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -148,6 +149,18 @@ def test_a_record_that_moves_to_another_file_is_not_retired(filled: Bench) -> No
     filled.canonical("email-20251102.jsonl", map(email, range(5, 10)))
     assert counts(filled.pull(), "retired", "duplicates", "objects") == [0, 10, 12]
     filled.proven()
+
+
+@pytest.mark.parametrize("what", ["purged", "rejected"])
+def test_a_type_has_its_view_even_if_no_record_of_it_is_stored(bench: Bench, what: str) -> None:
+    bench.canonical("email-20251101.jsonl", [email(1, size="x" if what == "rejected" else 1)])
+    bench.pull()
+    if what == "purged":
+        bench.ok("purge", "--subject", "size=1", "--yes")
+        shutil.rmtree(bench.store)
+        bench.pull()
+    assert bench.rows("SELECT message_id, subject, size FROM email") == []
+    bench.proven()
 
 
 def test_a_missing_file_is_told_and_its_records_stay_until_they_are_pruned(filled: Bench) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.database import migrations
-from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.objects.layout import ID_BYTES, Store
 from lorchestra.records import names
 from lorchestra.storage import private
 
@@ -100,21 +100,30 @@ def refuse_newer_file(store: Store) -> None:
 
 
 def tombstones(store: Store) -> list[tuple[str, bytes]]:
-    """Type and id of each purged object that a database still knows, however damaged it is otherwise."""
-    try:
-        connection = apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READONLY)
-    except apsw.Error:
-        return []
+    """Type and id of each purged object that the database still knows, however damaged it is otherwise."""
     query = "SELECT name, id FROM tombstone JOIN type ON type.no = tombstone.type"
-    found: list[tuple[str, bytes]] = []
+    rows = _salvaged(store, query)
+    return [(kind, each) for kind, each in rows if isinstance(kind, str) and names.is_type(kind) and is_id(each)]
+
+
+def retired(store: Store) -> set[bytes]:
+    """The ids of the retired objects that the database still knows, however damaged it is otherwise."""
+    return {each for (each,) in _salvaged(store, "SELECT id FROM object WHERE state = 2") if is_id(each)}
+
+
+def is_id(value: object) -> bool:
+    """Whether a value from a damaged database can be an id."""
+    return isinstance(value, bytes) and len(value) == ID_BYTES
+
+
+def _salvaged(store: Store, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query up to the first that cannot be read; none if the database cannot be opened."""
+    found: list[tuple[Any, ...]] = []
     try:
-        for kind, identity in connection.execute(query):
-            if isinstance(kind, str) and names.is_type(kind) and isinstance(identity, bytes) and len(identity) == 16:
-                found.append((kind, identity))
+        with closing(apsw.Connection(str(store.database), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            found.extend(connection.execute(query))
     except apsw.Error:
         pass
-    finally:
-        connection.close()
     return found
 
 

@@ -67,8 +67,12 @@ class Tables:
             self._types[kind] = no
         return self._types[kind]
 
+    def register(self, kind: str, reading: Reading) -> None:
+        """Make a type and the columns of one of its schemas known, whether or not a record of it is stored."""
+        self._reading(self.type(kind), reading)
+
     def add(self, row: Row) -> None:
-        """Take a row up, to be inserted by `flush`."""
+        """Queue a row, to be inserted by `flush`."""
         record = row.record
         kind = self.type(row.type)
         reading, insert = self._reading(kind, record.reading)

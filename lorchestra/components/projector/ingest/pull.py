@@ -174,6 +174,8 @@ class _Transaction:
         if len(self._batch) >= CHUNK_RECORDS:
             self._write()
         self._writer.begin(source)
+        for uri in sorted(schemas):  # a view has its columns even if every record was purged or rejected
+            self._writer.tables.register(source.type, self._pull.judges.get(uri))
         said = holdings.settings(self._pull.config, source.type, schemas, self._pull.judges)
         holdings.save(self._connection, self._writer.tables, source, digest, said, records, rules.total())
         self._counts.update(records_in=records, rejected=rules.total())

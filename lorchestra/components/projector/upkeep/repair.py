@@ -158,12 +158,15 @@ class Repair:
         """Second pass: write the rows in their order."""
         tables = Tables(connection, full_text=self._full_text)
         holdings: list[tuple[int, int, int]] = []
+        retired = metadata_db.retired(self._store)
         sequence = 0
         for sequence, (kind, day, identity, revision) in enumerate(_surveyed(connection), 1):
             found = object_files.read(self._store, ObjectName(kind, identity, revision))
             no = layout.row_number(tables.type(kind), day, sequence)
             tables.add(self._row(no, found))
-            holdings.append((tables.file(found.file), no, found.line))
+            file = tables.file(found.file)
+            if identity not in retired:
+                holdings.append((file, no, found.line))
             if sequence % _CHUNK == 0:
                 tables.flush()
         tables.flush()
@@ -172,8 +175,9 @@ class Repair:
         tombstones = [(identity, tables.type(kind)) for kind, identity in self._tombstones]
         connection.executemany("INSERT INTO tombstone (id, type) VALUES (?, ?)", tombstones)
         metadata_db.set_meta(connection, "sequence", sequence)
-        several = metadata_db.rows(connection, "SELECT id FROM object GROUP BY id HAVING count(*) > 1")
-        settle(connection, [identity for (identity,) in several])
+        undecided = """SELECT id FROM object GROUP BY id
+            HAVING count(*) > 1 OR max(no) NOT IN (SELECT object FROM holding)"""
+        settle(connection, [identity for (identity,) in metadata_db.rows(connection, undecided)])
 
     def _row(self, no: int, found: Envelope) -> Row:
         how = self._reading(found)
