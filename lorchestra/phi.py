@@ -123,7 +123,7 @@ class _Count:
         self._me = os.geteuid()
         self._known = {str(path): listed for path, listed in known.items()}
         # Meltano's plugins are linked into its private directories; programs may deliver links, which are then refused.
-        names = ("sources", "staging", "refused") if root.name == ".work" else ()
+        names = ("sources", "meltano", "staging", "refused") if root.name == ".work" else ()
         self._links_allowed = tuple(f"{root}/{name}/" for name in names)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._directory(os.open(root, _OPEN), str(root), 0)

@@ -73,7 +73,8 @@ def lock(snapshot: Snapshot) -> Lock:
         if held is not None:
             private.unlock(held)
         raise
-    for directory in (*targets.directories(config.canonize.output_dir), config.log_directory, config.work_directory):
+    work, canonical = config.work_directory, targets.directories(config.canonize.output_dir)
+    for directory in (*canonical, config.log_directory, work, work / "staging"):
         if directory.is_dir():
             private.sweep(directory)
     return held

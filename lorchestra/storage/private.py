@@ -103,6 +103,21 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}{TEMPORARY}")
 
 
+@contextlib.contextmanager
+def neutral_link(directory: Path) -> Iterator[Path]:
+    """A link next to a directory's parent whose path tells nothing, for the argument list of a program.
+
+    Every user can read arguments, and names of directories can be names of accounts. `sweep` removes the link of a
+    killed process.
+    """
+    link = temporary_name(directory.parents[1] / "output")
+    link.symlink_to(directory)
+    try:
+        yield link
+    finally:
+        link.unlink(missing_ok=True)
+
+
 def sweep(directory: Path) -> int:
     """Remove the temporary files of killed writers; return how many. The caller must hold the directory's lock."""
     swept = 0

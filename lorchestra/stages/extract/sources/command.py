@@ -9,6 +9,7 @@ from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 from lorchestra.stages.extract.sources.source_type import SourceType
+from lorchestra.storage import private
 
 _SEARCHED = 256 * 1024
 """How much of a program's output is searched for records."""
@@ -21,8 +22,9 @@ class Command(SourceType):
         """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
         settings = task.settings
         program, *words = settings["command"]
-        argv = [str(programs.find(program)), *(word.replace("{output}", str(task.output)) for word in words)]
-        finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
+        with private.neutral_link(task.output) as output:
+            argv = [str(programs.find(program)), *(word.replace("{output}", str(output)) for word in words)]
+            finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
         ours = settings.get("exit_codes") == "ours"
         code = runner.code(finished, Code.SOURCE_FAILED) if ours else runner.foreign_code(finished)
         if code:

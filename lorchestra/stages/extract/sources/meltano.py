@@ -36,6 +36,16 @@ _LOGGING = {
 }
 """At level DEBUG Meltano logs every record, and a project may have set that level. JSON is YAML."""
 
+_ARGUMENTS = "LORCHESTRA_ARGUMENTS"
+_START = f"""\
+import sys
+sys.path[:] = filter(None, sys.path)
+import json, os, runpy
+sys.argv = json.loads(os.environ.pop("{_ARGUMENTS}"))
+runpy.run_path(sys.argv[0], run_name="__main__")"""
+"""Starts Meltano with arguments from the environment: names of extractors are names of accounts, and every user can
+read the arguments of programs. The second line takes the working directory off the module search path."""
+
 PARALLEL = 4
 """How many extractors of a project run at once. They wait for networks, so this does not depend on cores."""
 
@@ -71,6 +81,8 @@ class Meltano(SourceType):
         system = bookmarks.prepare()
         env = _environment(task) | {"MELTANO_SYS_DIR_ROOT": str(system)}
         argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
+        if _is_python(meltano):
+            argv, env = [str(meltano.with_name("python")), "-c", _START], env | {_ARGUMENTS: json.dumps(argv)}
         events = Events(task.progress)
         with meltano_system.turn(task.private.parent, repo, settings.get("parallel", PARALLEL)):
             try:
@@ -90,6 +102,19 @@ class Meltano(SourceType):
 
         mixed = not failed and _mixed(_files(task.output), events)
         return AttemptResult(*outcome, log=finished.log, mixed=mixed, published=published)
+
+
+def _is_python(program: Path) -> bool:
+    """Whether a program is a script of the Python next to it."""
+    try:
+        with program.open("rb") as file:
+            first = file.readline(_LONGEST_FIRST_LINE)
+    except OSError:
+        return False
+    return first.startswith(b"#!") and b"python" in first and program.with_name("python").exists()
+
+
+_LONGEST_FIRST_LINE = 512
 
 
 def _outcome(finished: runner.Finished, events: Events) -> Outcome:

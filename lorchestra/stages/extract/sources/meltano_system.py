@@ -3,6 +3,8 @@
 What it would keep in the project's `.meltano` (bookmarks, error messages, credentials for plugins) is kept in the PHI
 directory instead, in a private directory for each source; only the installed plugins of the project are used. An
 existing database of the project is copied once, so that no bookmark is lost.
+
+    {work}/sources/{source}/meltano    a link to {work}/meltano/{random name}, which Meltano uses
 """
 
 from __future__ import annotations
@@ -43,8 +45,7 @@ class Bookmarks:
         Programs do not sync what they write. If the machine went down in the middle of a run, the records of that run
         may be gone though its bookmark is saved: then the bookmarks of the last `commit` count.
         """
-        system, projects = self._own / _NAME, self._repo / ".meltano"
-        private.make_directory(system)
+        system, projects = _neutral(self._own / _NAME), self._repo / ".meltano"
         for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
             _link(system / plugins.name, plugins)
         remove_credentials(system)  # a killed run's
@@ -121,6 +122,24 @@ def bookmark(source: Source, own: Path) -> datetime | None:
     except sqlite3.Error:
         return None
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def _neutral(link: Path) -> Path:
+    """The directory that a link leads to, both created if missing. Its path does not name the source.
+
+    Meltano passes paths below it to plugins as arguments, which every user can read. If a kill leaves a directory
+    without its link, the bookmarks of the last `commit` count.
+    """
+    if not link.is_symlink():
+        directory = link.parents[2] / _NAME / os.urandom(8).hex()
+        private.make_directory(directory.parent)
+        private.make_directory(link.parent)
+        if link.is_dir():
+            link.rename(directory)  # as earlier versions kept it
+        link.symlink_to(os.path.relpath(directory, link.parent))
+    directory = link.resolve()
+    private.make_directory(directory)
+    return directory
 
 
 def _link(link: Path, target: Path) -> None:
