@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -64,8 +65,10 @@ def named(project: Project) -> Project:
     inbox = project.root / "phi-data" / "inbox"
     for directory in (inbox.parent, inbox):
         directory.mkdir(mode=0o700)
-    (inbox / f"exchange-messages-{CANARY}-20251110.jsonl").write_text('{"id": "1"}\n')
-    (inbox / f"exchange-messages-{CANARY}-20251110.jsonl").chmod(0o600)
+    delivered = inbox / f"exchange-messages-{CANARY}-20251110.jsonl"
+    delivered.write_text('{"id": "1"}\n')
+    delivered.chmod(0o600)
+    os.utime(delivered, (1, 1))  # a file that was just written waits for the next run
     return project
 
 
