@@ -91,7 +91,7 @@ def is_uri(text: str) -> bool:
 def path(text: str) -> Path:
     """A local path from the command line. A URI such as gs://bucket/file is refused: it would become a directory."""
     if not text:  # an unset variable, not the current directory
-        raise argparse.ArgumentTypeError("names no file or directory")
+        raise argparse.ArgumentTypeError("must not be empty")
     if is_uri(text):
         raise argparse.ArgumentTypeError(f"{text.partition('://')[0]}:// is not supported; name a local path")
     return Path(text)

@@ -63,7 +63,7 @@ class Code(StrEnum):
 
 
 class Handling(NamedTuple):
-    """The consequences of a code: exit status, whether to retry, and what the user can do."""
+    """How a code is handled: exit status, whether to retry, and advice to the user."""
 
     exit: Exit
     retry: bool
@@ -160,7 +160,7 @@ class Failure(Exception):
 
     @property
     def retry(self) -> bool:
-        """Whether the same call may succeed later without anybody's help."""
+        """Whether the same call may succeed later without a change by the user."""
         return HANDLING[self.code].retry
 
 
@@ -202,7 +202,7 @@ class ConfigFailure(Failure):
         shown = self.findings[:_MOST_FINDINGS]
         lines = [f"{document}:{f.line}:{f.column}: {f.message}" for f in shown]
         if len(self.findings) > len(shown):
-            lines.append(f"{document}: and {len(self.findings) - len(shown):,} more faults")
+            lines.append(f"{document}: and {len(self.findings) - len(shown):,} more errors")
         super().__init__(Code.CONFIG, "\n".join(lines), advice="Fix the file at the locations shown.")
 
 

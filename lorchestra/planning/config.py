@@ -40,7 +40,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Source:
-    """Where raw records come from. The name is `{source}-{entity}-{account}`; `settings` are those of the type.
+    """A source of raw records, named `{source}-{entity}-{account}`; `settings` are those of the type.
 
     Paths are absolute; a `command` is a tuple of words.
     """
@@ -63,7 +63,7 @@ class Extract:
 
 @dataclass(frozen=True)
 class Route:
-    """Raw files whose name matches the pattern are converted by the transform."""
+    """The transform that converts raw files whose name matches the pattern."""
 
     source_pattern: str
     transform: str
@@ -224,7 +224,7 @@ def _overlaps(config: Config, document: yaml_document.Document) -> Iterator[Find
 
 
 def _inboxes(config: Config, document: yaml_document.Document) -> Iterator[Finding]:
-    """Inboxes that are, contain or lie inside a directory of the pipeline or another inbox."""
+    """Inboxes that are, contain or are inside a directory of the pipeline or another inbox."""
     own = {
         "the raw directory": config.extract.output_dir,
         "the canonical directory": config.canonize.output_dir,

@@ -1,4 +1,4 @@
-"""Limits of a process, and the processors it may use. A limit that the system does not know is not set."""
+"""Limits of a process, and the processors it may use. A limit that the system does not support is not set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ except ImportError:  # no POSIX limits at all
 
 
 def forbid_core_files() -> bool:
-    """Let no core file be written: it would hold records. Return whether the system supports it."""
+    """Disable core files, which would contain records. Return whether the system supports it."""
     if not hasattr(resource, "RLIMIT_CORE"):
         return False
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
@@ -35,7 +35,7 @@ def limit_memory(extra_bytes: int) -> bool:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

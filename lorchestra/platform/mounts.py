@@ -1,4 +1,4 @@
-"""File systems and swap, as far as the system tells: Linux does in /proc."""
+"""File systems and swap, as far as they can be determined: Linux lists them in /proc."""
 
 from __future__ import annotations
 

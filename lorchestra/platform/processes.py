@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def has_open(process: int, path: Path) -> bool:
-    """Whether a process has a file open. False if the system does not tell: only Linux lists descriptors in /proc."""
+    """Whether a process has a file open. False if unknown: only Linux lists descriptors in /proc."""
     name = path.resolve()
     try:
         return any(link.readlink() == name for link in Path(f"/proc/{process}/fd").iterdir())
@@ -15,7 +15,7 @@ def has_open(process: int, path: Path) -> bool:
 
 
 def boot_id() -> bytes:
-    """A text that differs after every start of the machine; empty if the system does not provide one."""
+    """An identifier that changes at every boot; empty if the system does not provide one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:

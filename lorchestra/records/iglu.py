@@ -1,7 +1,7 @@
 """Schemas by name, as in an Iglu static registry: `iglu:org.canonical/email/jsonschema/1-0-0`.
 
-A schema lies at `{root}/{vendor}/{name}/{format}/{model}-{revision}-{addition}`, with or without `.json`. The format
-of the names is Snowplow's Iglu URI with SchemaVer. Nothing is ever fetched.
+A schema is stored at `{root}/{vendor}/{name}/{format}/{model}-{revision}-{addition}`, with or without `.json`. Names
+are Snowplow's Iglu URIs with SchemaVer versions. Nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lorchestra.records.jsonl import has_duplicate_key
 from lorchestra.records.registry import read_bytes
 
 DEEPEST = 200
-"""Levels of a schema: who walks through one by recursion meets no limit of Python's."""
+"""The maximum nesting depth of a schema, so that recursive readers stay below Python's recursion limit."""
 
 _URI = re.compile(
     r"iglu:(?P<vendor>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)/(?P<name>[A-Za-z0-9_-]+)/(?P<format>[A-Za-z0-9_-]+)"
@@ -31,7 +31,7 @@ _URI = re.compile(
 
 
 class SchemaKey(NamedTuple):
-    """The coordinates of a schema. Keys of one name compare by version."""
+    """The coordinates of a schema. Keys with the same name compare by version."""
 
     vendor: str
     name: str
@@ -42,12 +42,12 @@ class SchemaKey(NamedTuple):
 
     @property
     def version(self) -> str:
-        """SchemaVer, as `1-0-0`."""
+        """SchemaVer, such as `1-0-0`."""
         return f"{self.model}-{self.revision}-{self.addition}"
 
     @property
     def self_block(self) -> dict[str, str]:
-        """What a self-describing schema says of itself under `self`."""
+        """The `self` block of a self-describing schema with this key."""
         return {"vendor": self.vendor, "name": self.name, "format": self.format, "version": self.version}
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class SchemaKey(NamedTuple):
 
 
 def parse(uri: str) -> SchemaKey | None:
-    """The coordinates in an Iglu URI, None where the text is not one."""
+    """The coordinates in an Iglu URI; None if the text is not one."""
     match = _URI.fullmatch(uri)
     if match is None:
         return None
@@ -64,7 +64,7 @@ def parse(uri: str) -> SchemaKey | None:
 
 
 class Schema(NamedTuple):
-    """A schema as it lies in the registry: the parsed document and the SHA-256 of its bytes."""
+    """A schema of the registry: the parsed document and the SHA-256 of the file's bytes."""
 
     key: SchemaKey
     path: Path
@@ -73,17 +73,17 @@ class Schema(NamedTuple):
 
 
 class SchemaRegistry:
-    """The schemas below one directory, read once each."""
+    """The schemas below one directory; each file is read once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._loaded: dict[SchemaKey, Schema] = {}
 
     def load(self, uri: str) -> Schema:
-        """The schema of an Iglu URI. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
+        """The schema with an Iglu URI. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
         key = parse(uri)
         if key is None:
-            raise Failure(Code.SCHEMA_INVALID, "a schema's name is not of the form iglu:vendor/name/format/1-0-0")
+            raise Failure(Code.SCHEMA_INVALID, "a schema's name must have the form iglu:vendor/name/format/1-0-0")
         if key not in self._loaded:
             self._loaded[key] = self._read(key)
         return self._loaded[key]
@@ -101,7 +101,7 @@ class SchemaRegistry:
 
 
 def read(path: Path, key: SchemaKey) -> Schema:
-    """The schema in a file; never through a link. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
+    """The schema in a file, which must not be a link. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
     content = read_bytes(path, Code.SCHEMA_MISSING, Code.SCHEMA_INVALID)
     try:
         document = orjson.loads(content.removeprefix(codecs.BOM_UTF8))
@@ -112,12 +112,12 @@ def read(path: Path, key: SchemaKey) -> Schema:
     if any(depth > DEEPEST for depth, _ in _nodes(document)):
         raise Failure(Code.SCHEMA_INVALID, f"{path}: nested deeper than {DEEPEST} levels")
     if has_duplicate_key(content):
-        raise Failure(Code.SCHEMA_INVALID, f"{path}: a key stands twice in one object")
+        raise Failure(Code.SCHEMA_INVALID, f"{path}: duplicate key in an object")
     return Schema(key, path, document, hashlib.sha256(content).hexdigest())
 
 
 def references(schema: Schema) -> Iterator[SchemaKey]:
-    """The schemas that a `$ref` in a schema names, by an Iglu URI or relative to the schema's own."""
+    """The schemas that `$ref` keywords in a schema refer to, by Iglu URI or relative to the schema's own."""
     here = posixpath.dirname(str(schema.key).removeprefix("iglu:"))
     for _, node in _nodes(schema.document):
         reference = node.get("$ref") if isinstance(node, dict) else None

@@ -1,6 +1,6 @@
-"""JSON Lines as bytes: UTF-8, one object a line, lines end with LF.
+"""JSON Lines as bytes: UTF-8, one object per line, lines end with LF.
 
-Lines are cut at LF alone: `str.splitlines` would also cut at U+2028 and its kin, which are legal inside a JSON string.
+Only LF ends a line: `str.splitlines` would also split at U+2028 and similar characters, which JSON strings may contain.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ _CHUNK = 1024 * 1024
 
 
 def read(stream: BinaryIO, name: str = "input", *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number from 1, line without its end); blank lines are counted and passed over.
+    """Yield (line number from 1, line without its line end). Blank lines are counted and skipped.
 
-    Memory is bounded by `longest` bytes. Raises Failure(NOT_JSONL) with the number of a line that is longer.
+    A line may have at most `longest` bytes. Raises Failure(NOT_JSONL) with the number of a longer line.
     """
     number = 0
     while line := stream.readline(longest + 2):
         number += 1
         line = line.rstrip(b"\r\n")
         if len(line) > longest:
-            raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {longest} bytes")
+            raise Failure(Code.NOT_JSONL, f"{name}: line {number} is longer than {longest:,} bytes")
         if line and not line.isspace():
             yield number, line
 
 
 def count(path: str) -> int:
-    """How many lines a file has. A torn last line counts."""
+    """The number of lines of a file. An incomplete last line counts."""
     lines, ends_with_newline = 0, True
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
@@ -41,7 +41,7 @@ def count(path: str) -> int:
 
 
 def has_duplicate_key(document: bytes) -> bool:
-    """Whether a key stands twice in one object of a JSON document: readers differ on which value it has then."""
+    """Whether an object in a JSON document has a duplicate key: parsers disagree on which value counts."""
     found = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:

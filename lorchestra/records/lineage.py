@@ -1,6 +1,6 @@
-"""The lineage file: which raw lines each canonical line came from, through which transform.
+"""The lineage file: the raw lines and the transform that each canonical line was made from.
 
-It is written after the output and the rejects, and it holds their digests: a lineage that matches its output proves
+It is written after the output and the rejects, and contains their digests: a lineage that matches its output proves
 that the output is complete. docs/contracts.md describes the format.
 """
 
@@ -15,18 +15,18 @@ from typing import Any
 FORMAT = "lorchestra.lineage/1"
 
 COUNTS = ("records_in", "records_out", "rejected", "dropped")
-"""What is counted for each input. A transform that yields nothing for a record drops it."""
+"""The counts of each input. A record is dropped if the transform returns nothing for it."""
 
 
 class Digest:
-    """Size and SHA-256 of bytes as they pass."""
+    """Computes size and SHA-256 of a stream of bytes."""
 
     def __init__(self) -> None:
         self._bytes = 0
         self._sha256 = hashlib.sha256()
 
     def update(self, part: bytes) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         self._bytes += len(part)
         self._sha256.update(part)
 
@@ -36,14 +36,14 @@ class Digest:
 
 
 class Runs:
-    """Which raw line gave which canonical line: `[first canonical line, first raw line, how many]`."""
+    """Maps canonical lines to raw lines, as ranges: `[first canonical line, first raw line, number of lines]`."""
 
     def __init__(self, next_line: int) -> None:
         self.runs: list[list[int]] = []
         self._next = next_line
 
     def extend(self, sources: Iterable[int]) -> None:
-        """Take in the raw line of each further canonical line."""
+        """Add the raw line of each following canonical line."""
         for source in sources:
             last = self.runs[-1] if self.runs else None
             if last and source == last[1] + last[2]:
@@ -80,7 +80,7 @@ def document(
     recipe: Mapping[str, str] | None,
     canonizer: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A lineage, ready to be written as JSON. It holds no time: the same inputs give the same bytes."""
+    """A lineage, ready to be written as JSON. It contains no time: the same inputs give the same bytes."""
     return {
         "format": FORMAT,
         "output": output,

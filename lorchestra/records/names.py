@@ -1,4 +1,4 @@
-"""The grammar of names. A name is checked when it comes in and again before it becomes a path.
+"""The grammar of names. A name is checked on input and again before it becomes a path.
 
 Raw extracts:      {source}-{entity}-{account}-{date}.jsonl     gmail-messages-acct1-personal-20251112.jsonl
 Canonical files:   {type}-{date}.jsonl                          clinical_session-20251112.jsonl
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which takes the digits of every script
+_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which matches the digits of every script
 _FILE = r"[A-Za-z0-9_]+(?:[-.][A-Za-z0-9_]+)*"
 _TRANSFORM = re.compile(rf"{_FILE}(?:/{_FILE})*(?:@(?:latest|[0-9]+\.[0-9]+\.[0-9]+))?")
 _LONGEST_STEM = 120
@@ -21,7 +21,7 @@ _LONGEST_TRANSFORM = 200
 
 
 class DatedName(NamedTuple):
-    """The two parts that the pipeline reads from a file's name: `20251112` stays text, it is not today's date."""
+    """The two parts of a file's name. The date is text, such as `20251112`; it is never today's date."""
 
     stem: str
     date: str
@@ -33,12 +33,12 @@ class DatedName(NamedTuple):
 
 
 def parse_raw(file: str) -> DatedName | None:
-    """The parts of a raw extract's name, None where it does not follow the convention."""
+    """The parts of a raw extract's name; None if it does not follow the convention."""
     return _parse(file, is_source)
 
 
 def parse_canonical(file: str) -> DatedName | None:
-    """The parts of a canonical file's name, None where it does not follow the convention."""
+    """The parts of a canonical file's name; None if it does not follow the convention."""
     return _parse(file, is_type)
 
 
@@ -59,12 +59,12 @@ def is_type(text: str) -> bool:
 
 
 def is_transform(text: str) -> bool:
-    """Whether a text can name a transform. No such name leads out of its registry."""
+    """Whether a text can name a transform. Such a name cannot refer to a file outside the registry."""
     return len(text) <= _LONGEST_TRANSFORM and _TRANSFORM.fullmatch(text) is not None
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is a calendar date, as `20251112`."""
+    """Whether a text is a calendar date such as `20251112`."""
     match = _DATE.fullmatch(text)
     if match is None:
         return False

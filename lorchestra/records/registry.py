@@ -1,10 +1,10 @@
-"""A registry of transforms as files: where each lies, what it consists of, and how its files are read.
+"""A registry of transforms as files: how a transform's name maps to its files, and how these are read.
 
-email/gmail_to_canonical_v1      email/gmail_to_canonical_v1.meta.yaml, its spec beside it
+email/gmail_to_canonical_v1      email/gmail_to_canonical_v1.meta.yaml, its spec next to it
 email/gmail_to_canonical@1.0.0   email/gmail_to_canonical/1.0.0/spec.meta.yaml and spec.jsonata
-email/gmail_to_canonical@latest  the highest version there
+email/gmail_to_canonical@latest  the highest version in that directory
 
-Its metadata names its schemas and its spec in one of two dialects.
+Metadata names the schemas and the spec in one of two dialects.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ VERSIONED = f"spec{SUFFIX}"
 """The name of every metadata file in a directory named after a version."""
 FROM_SCHEMA = ("from_schema", "input_schema")
 TO_SCHEMA = ("to_schema", "output_schema")
-"""What the dialects call the two schemas of a transform."""
+"""The keys of a transform's two schemas, in both dialects."""
 
 _VERSION = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
 _LARGEST = 4 * 1024 * 1024
 
 
 def locate(root: Path, name: str) -> Path:
-    """The metadata file of a transform's name below a registry. Raises Failure(USAGE | TRANSFORM_MISSING)."""
+    """The metadata file of the transform with this name. Raises Failure(USAGE | TRANSFORM_MISSING)."""
     if not is_transform(name):
         raise Failure(
-            Code.USAGE, "a transform is named as email/gmail_to_canonical_v1 or email/gmail_to_canonical@1.0.0"
+            Code.USAGE, "a transform's name looks like email/gmail_to_canonical_v1 or email/gmail_to_canonical@1.0.0"
         )
     base, _, version = name.partition("@")
     place = home(root) / base
@@ -48,22 +48,22 @@ def locate(root: Path, name: str) -> Path:
 
 
 def home(root: Path) -> Path:
-    """Where the transforms of a registry lie: below `transforms/`, or without such a directory beside `schemas/`."""
+    """The directory of a registry's transforms: `transforms/` if it exists, otherwise the registry itself."""
     return inner if (inner := root / "transforms").is_dir() else root
 
 
 def named(entries: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    """What metadata says under the first of some keys that is written down; None where none is."""
+    """The value of the first of `keys` that metadata has; None if it has none of them."""
     return next((entries[key] for key in keys if entries.get(key) is not None), None)
 
 
 def spec_of(meta_path: Path, spec_path: str | None) -> Path:
-    """The spec of a metadata file: where its `spec_path` says, else under its own name."""
+    """The spec of a metadata file: its `spec_path`, otherwise the file with the same name."""
     return meta_path.parent / (spec_path or meta_path.name.removesuffix(SUFFIX) + ".jsonata")
 
 
 def is_below(text: Any) -> bool:
-    """Whether a value is a path that cannot lead out of the directory it is taken from."""
+    """Whether a value is a relative path that stays below its directory."""
     if not isinstance(text, str) or "\0" in text:
         return False
     path = PurePosixPath(text)
@@ -71,8 +71,8 @@ def is_below(text: Any) -> bool:
 
 
 def read_bytes(path: Path, missing: Code = Code.TRANSFORM_MISSING, invalid: Code = Code.TRANSFORM_TAMPERED) -> bytes:
-    """A registry file's bytes. What is not there is `missing`; a link, a device, a pipe, and what is beyond 4 MiB is
-    `invalid`. Raises Failure.
+    """A registry file's bytes. Raises Failure with the code `missing` if there is no file, and with the code `invalid`
+    for a link, a device, a pipe, or a file larger than 4 MiB.
     """
     failure: Failure | None = None
     try:
@@ -83,20 +83,20 @@ def read_bytes(path: Path, missing: Code = Code.TRANSFORM_MISSING, invalid: Code
         regular = error.errno != errno.ENXIO  # a socket
         failure = from_os_error(error, path) if regular else None
     if failure and path.is_symlink():
-        failure = Failure(invalid, f"{path}: a link; a registry holds files")
+        failure = Failure(invalid, f"{path}: is a link; a registry must contain the files themselves")
     elif failure and failure.code is Code.MISSING:
         failure = Failure(missing, failure.message)
     elif not failure and not regular:
         failure = Failure(invalid, f"{path}: not a regular file")
     elif not failure and len(content) > _LARGEST:
-        failure = Failure(invalid, f"{path}: larger than {_LARGEST} bytes")
+        failure = Failure(invalid, f"{path}: larger than {_LARGEST:,} bytes")
     if failure:
         raise failure
     return content
 
 
 def _without_links(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would keep the caller waiting
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)  # opening a pipe would block
 
 
 def _versions(directory: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""A line of a rejects file: where a record was rejected, why, and the record itself. It is PHI.
+"""A line of a rejects file: where and why a record was rejected, and the record itself. It is PHI.
 
     {"input": "gmail-....jsonl", "line": 7, "stage": "schema_in", "rule": "required",
      "schema_path": "/properties/payload/required", "record": {...}}
@@ -16,19 +16,19 @@ _RECORD = b',"record":'
 
 
 def line(source: str, number: int, stage: str, rule: str, schema_path: str | None, record: bytes) -> bytes:
-    """A line with its line feed. `record` is JSON text, written as it came: formatting it again would change numbers.
+    """A line with its line feed. `record` is JSON text, copied unchanged: parsing and formatting would change numbers.
 
-    `source` is the name of the file that line `number` (from 1) stands in.
+    `source` is the name of the file that contains line `number` (from 1).
     """
     why = {"input": source, "line": number, "stage": stage, "rule": rule, "schema_path": schema_path}
     return orjson.dumps(why)[:-1] + _RECORD + record + b"}\n"
 
 
 def text(record: bytes) -> bytes:
-    """The JSON text for a record that is not JSON, or that some readers would not take for JSON: a string."""
+    """A record as a JSON string, for a record that is not JSON, or that some parsers refuse."""
     return orjson.dumps(record.decode("utf-8", "replace"))
 
 
 def record(of_line: bytes) -> Any:
-    """The record in a line. It is parsed on its own: inside the line it may be nested too deeply to be read."""
+    """The record in a line. It is parsed alone: the line around it could exceed the parser's nesting limit."""
     return orjson.loads(of_line.rstrip(b"\r\n").partition(_RECORD)[2][:-1])

@@ -1,4 +1,4 @@
-"""Registry schemas compiled to validators. References lead into the registry or nowhere: nothing is fetched."""
+"""Registry schemas compiled to validators. References resolve in the registry or fail: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from jsonschema_rs import ReferencingError, ValidationError
 from lorchestra.base.errors import Code, Failure
 from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry, parse
 
-# References are resolved as paths below this base, so that relative ones work too: `iglu:` alone has no directories.
+# References are resolved as paths below this base, so that relative ones work too: an `iglu:` URI has no directories.
 _BASE = "registry:///"
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
-_SECURE = "https://json-schema.org/draft-0"  # as some write it: the drafts before 2019-09 are named by http
+_SECURE = "https://json-schema.org/draft-0"  # some write https; the official names of drafts before 2019-09 have http
 
 
 def compiled(schema: Schema, registry: SchemaRegistry) -> jsonschema_rs.Validator:
-    """The validator of a schema. Its references are Iglu names or relative to its own, with or without `.json`.
+    """The validator of a schema. References are Iglu URIs or relative to the schema's own, with or without `.json`.
 
-    Raises Failure(SCHEMA_MISSING) where a reference leads nowhere, (SCHEMA_INVALID) where the schema is none of its
-    draft, or its `self` block names another schema than its place in the registry does.
+    Raises Failure(SCHEMA_MISSING) if a reference cannot be resolved, Failure(SCHEMA_INVALID) if the schema is not valid
+    in its draft, or if its `self` block contradicts its path in the registry.
     """
     failures: list[Failure] = []
 
@@ -44,7 +44,7 @@ def compiled(schema: Schema, registry: SchemaRegistry) -> jsonschema_rs.Validato
 
 
 def draft_of(document: Mapping[str, Any]) -> str:
-    """The draft of a schema, as validators know it; draft 4 for a self-describing one, "" where none is named."""
+    """The URI of a schema's draft as validators know it; draft 4 for a self-describing schema, "" if none is named."""
     draft = str(document.get("$schema", ""))
     if _SELF_DESCRIBING in draft:
         return _DRAFT_4
@@ -54,7 +54,7 @@ def draft_of(document: Mapping[str, Any]) -> str:
 def _failure(schema: Schema, refused: bool) -> Failure:
     if refused:
         return Failure(Code.SCHEMA_INVALID, f"{schema.path}: not a valid JSON Schema of its draft")
-    return Failure(Code.SCHEMA_MISSING, f"{schema.path}: a $ref leads nowhere")
+    return Failure(Code.SCHEMA_MISSING, f"{schema.path}: a $ref cannot be resolved in the registry")
 
 
 def _document(uri: str, asked_by: SchemaKey, registry: SchemaRegistry) -> Any:
@@ -62,12 +62,12 @@ def _document(uri: str, asked_by: SchemaKey, registry: SchemaRegistry) -> Any:
     if name.startswith(_BASE):
         name = "iglu:" + name.removeprefix(_BASE)
     if parse(name) is None:
-        raise Failure(Code.SCHEMA_MISSING, f"{asked_by}: a $ref leads out of the registry")
+        raise Failure(Code.SCHEMA_MISSING, f"{asked_by}: a $ref refers to a schema outside the registry")
     return _prepared(registry.load(name))
 
 
 def _prepared(schema: Schema) -> dict[str, Any]:
-    """A schema as validators take it: Iglu references as paths, and the name of its draft as they know it."""
+    """A schema in the form that validators accept: Iglu references as paths, and the official URI of its draft."""
     _check_self(schema)
     document: dict[str, Any] = _rewritten(schema.document)
     if draft := draft_of(document):
@@ -80,7 +80,10 @@ def _check_self(schema: Schema) -> None:
     if block is None:
         return
     if not isinstance(block, dict) or any(block.get(field) != value for field, value in schema.key.self_block.items()):
-        raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: its `self` block names another schema than {schema.key}")
+        raise Failure(
+            Code.SCHEMA_INVALID,
+            f"{schema.path}: the `self` block does not match the path, which stands for {schema.key}",
+        )
 
 
 def _rewritten(node: Any) -> Any:

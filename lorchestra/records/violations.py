@@ -13,7 +13,7 @@ import jsonschema_rs
 
 
 class Violation(NamedTuple):
-    """`rule`: the keyword, as `required` or `falseSchema`. `schema_path`: its JSON Pointer in the schema."""
+    """`rule`: the keyword, such as `required` or `falseSchema`. `schema_path`: its JSON Pointer in the schema."""
 
     rule: str
     schema_path: str

@@ -1,4 +1,4 @@
-"""Schemas by name: the grammar of the names, and what lies in a registry."""
+"""Schemas by name: the grammar of names, and the schema files of a registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lorchestra.records import iglu
 URI = "iglu:org.canonical/email/jsonschema/1-0-0"
 
 
-def test_a_name_has_coordinates_and_is_printed_as_it_was() -> None:
+def test_a_name_is_parsed_and_printed_unchanged() -> None:
     key = iglu.parse(URI)
     assert key == ("org.canonical", "email", "jsonschema", 1, 0, 0)
     assert (str(key), key.version if key else "") == (URI, "1-0-0")
@@ -32,13 +32,13 @@ def test_a_name_has_coordinates_and_is_printed_as_it_was() -> None:
         "iglu:a/b/c/1-0-9999999",
     ],
 )  # fmt: skip
-def test_other_text_names_no_schema(text: str) -> None:
+def test_other_text_is_no_schema_name(text: str) -> None:
     assert iglu.parse(text) is None
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.from_regex(r"iglu:[a-z./\\-]{1,9}/[a-z./-]{1,5}/[a-z./]{1,5}/[0-9]-[0-9]-[0-9]", fullmatch=True))
-def test_no_name_leads_out_of_its_registry(text: str) -> None:
+def test_no_name_refers_to_a_file_outside_the_registry(text: str) -> None:
     if key := iglu.parse(text):
         assert str(key) == text
         assert not {"", ".", ".."} & set(Path(key.vendor, key.name, key.format).parts)
@@ -73,14 +73,14 @@ def test_a_schema_is_read_once_with_the_digest_of_its_bytes(tmp_path: Path, suff
     assert registry.loaded() == [schema]
 
 
-def test_what_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_a_schema_without_a_file_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         iglu.SchemaRegistry(tmp_path).load(URI)
     assert caught.value.code is Code.SCHEMA_MISSING
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"1", b"\xff", b'{"a": 1} x', b"[" * 2000])
-def test_what_is_no_schema_is_refused_without_its_content(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_schema_is_refused_without_quoting_it(tmp_path: Path, content: bytes) -> None:
     path = put(tmp_path, content)
     with pytest.raises(Failure) as caught:
         iglu.SchemaRegistry(tmp_path).load(URI)
@@ -108,7 +108,7 @@ def refused(root: Path) -> Failure:
     return caught.value
 
 
-def test_a_schema_is_no_deeper_than_a_reader_can_follow(tmp_path: Path) -> None:
+def test_a_schema_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     put(tmp_path, b'{"a":' * 150 + b"{}" + b"}" * 150)
     assert iglu.SchemaRegistry(tmp_path).load(URI)
     put(tmp_path, b'{"a":' * 900 + b"{}" + b"}" * 900)
@@ -116,7 +116,7 @@ def test_a_schema_is_no_deeper_than_a_reader_can_follow(tmp_path: Path) -> None:
         iglu.SchemaRegistry(tmp_path).load(URI)
 
 
-def test_a_name_that_is_none_is_refused_unquoted(tmp_path: Path) -> None:
+def test_an_invalid_name_is_refused_without_quoting_it(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         iglu.SchemaRegistry(tmp_path).load("Canary7f3a")
     assert caught.value.code is Code.SCHEMA_INVALID

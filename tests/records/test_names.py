@@ -43,7 +43,7 @@ def test_a_raw_name_has_a_stem_and_a_date(file: str, stem: str, date: str) -> No
         f"{'a' * 121}-20251112.jsonl",
     ],
 )  # fmt: skip
-def test_what_leaves_the_convention_has_none(file: str) -> None:
+def test_a_name_against_the_convention_has_no_parts(file: str) -> None:
     assert names.parse_raw(file) is None
 
 
@@ -56,7 +56,7 @@ def test_a_canonical_name_begins_with_its_type(file: str, stem: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["e-mail-20251112.jsonl", "2email-20251112.jsonl", "_e-20251112.jsonl", "email.jsonl"])
-def test_other_canonical_names_have_none(file: str) -> None:
+def test_other_canonical_names_have_no_parts(file: str) -> None:
     assert names.parse_canonical(file) is None
 
 
@@ -73,14 +73,14 @@ def test_other_canonical_names_have_none(file: str) -> None:
         ("email/x@1.0.0/../y", False), (f"a/{'b' * 300}", False),
     ],
 )  # fmt: skip
-def test_a_transform_is_named_below_its_registry(text: str, good: bool) -> None:
+def test_names_of_transforms(text: str, good: bool) -> None:
     assert names.is_transform(text) is good
 
 
 @pytest.mark.parametrize("kind", [names.is_source, names.is_type, names.is_transform, names.is_date])
 @settings(deadline=None, max_examples=300)
 @given(text=st.text("aZ09_-./@é٣\n\0 ", max_size=20) | st.text(max_size=20))
-def test_no_accepted_name_leads_anywhere(kind: object, text: str) -> None:
+def test_no_accepted_name_leaves_its_directory(kind: object, text: str) -> None:
     if kind(text):  # type: ignore[operator]
         assert text and text.isascii() and (text == text.lower() or kind is names.is_transform)
         assert ".." not in text and not text.startswith(("/", ".", "-"))
@@ -90,13 +90,13 @@ def test_no_accepted_name_leads_anywhere(kind: object, text: str) -> None:
 
 @settings(deadline=None)
 @given(st.dates())
-def test_every_calendar_date_is_one(day: datetime.date) -> None:
+def test_every_calendar_date_is_accepted(day: datetime.date) -> None:
     assert names.is_date(f"{day.year:04}{day.month:02}{day.day:02}")
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.integers(0, 99_999_999))
-def test_eight_digits_are_a_date_when_the_calendar_has_it(number: int) -> None:
+def test_eight_digits_are_a_date_if_the_calendar_has_it(number: int) -> None:
     text = f"{number:08}"
     try:
         datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))

@@ -1,4 +1,4 @@
-"""The files of a registry: read whole, and only where they are files."""
+"""The files of a registry: only regular files of limited size are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refused(path: Path) -> Failure:
     return caught.value
 
 
-def test_only_a_file_of_bounded_size_is_read(tmp_path: Path) -> None:
+def test_only_a_regular_file_of_limited_size_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
     assert registry.read_bytes(tmp_path / "file") == b"content"
     (tmp_path / "link").symlink_to(tmp_path / "file")
@@ -37,5 +37,5 @@ def test_a_path_below(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", ".", "/a", "..", "a/../../b", "a\0b", None, 5, ["a"]])
-def test_a_path_that_may_lead_out(value: object) -> None:
+def test_a_path_that_may_leave_the_directory(value: object) -> None:
     assert not registry.is_below(value)

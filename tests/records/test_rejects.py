@@ -1,4 +1,4 @@
-"""A line of a rejects file: the record comes back byte for byte."""
+"""A line of a rejects file: the record is restored byte for byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lorchestra.records import rejects
         b"[1 , 2]",
     ],
 )
-def test_a_record_comes_back_as_it_was(record: bytes) -> None:
+def test_a_record_is_restored_byte_for_byte(record: bytes) -> None:
     line = rejects.line('mail-"a"-20251112.jsonl', 7, "schema_in", "required", "/properties/a~1b/required", record)
     assert rejects.record(line) == json.loads(record)
     assert record in line
@@ -27,6 +27,6 @@ def test_a_record_comes_back_as_it_was(record: bytes) -> None:
 
 
 def test_a_deeply_nested_record_is_read() -> None:
-    """orjson reads 1,024 levels; the line that holds the record adds one."""
+    """orjson reads 1,024 levels; the line around the record adds one."""
     record = b"[" * 1024 + b"]" * 1024
     assert rejects.record(rejects.line("a", 1, "index", "type", None, record))

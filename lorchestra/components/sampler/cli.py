@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_whole(0, 2**63),
         default=0,
         metavar="N",
-        help="another seed gives other data (default: %(default)s)",
+        help="seed of the random generator (default: %(default)s)",
     )
     parser.add_argument(
         "--malformed",

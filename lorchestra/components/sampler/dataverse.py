@@ -1,4 +1,4 @@
-"""Rows as the Dataverse Web API gives them with `Prefer: odata.include-annotations="*"`.
+"""Rows as the Dataverse Web API returns them with `Prefer: odata.include-annotations="*"`.
 
 `contact` is the standard table; the sessions are a custom table under `new_`, the prefix of a default publisher.
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
@@ -20,7 +20,7 @@ _MODES = ((1, "In person"), (2, "Vidéo"), (3, "Telephone"))
 
 
 def contact(generator: Generator, index: int) -> Record:
-    """A row of `contact`. Fields that nobody filled in are null, as the API gives them."""
+    """A row of `contact`. Empty fields are null, as in the API."""
     person, place, created = generator.person(), generator.place(), generator.moment()
     gender = generator.below(3)
     row: Record = {

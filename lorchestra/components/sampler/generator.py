@@ -75,7 +75,7 @@ _CITIES = (
 
 
 class Person(NamedTuple):
-    """Somebody invented."""
+    """An invented person."""
 
     given: str
     family: str
@@ -117,7 +117,7 @@ class Generator:
         return int(self.chance() * limit)
 
     def id(self, kind: str, index: int) -> str:
-        """32 hexadecimal digits that no other record of any source and day has."""
+        """32 hexadecimal digits, different for every record of every source and day."""
         return hashlib.blake2b(self._scope + f"{kind}/{index}".encode(), digest_size=16).hexdigest()
 
     def guid(self, kind: str, index: int) -> str:
@@ -126,7 +126,7 @@ class Generator:
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
     def person(self) -> Person:
-        """Somebody with a number in the address, so that a source knows many people."""
+        """A person with a number in the address, so that a source has many different people."""
         given, family, local = _PEOPLE[self.below(len(_PEOPLE))]
         address = f"{local}{self.below(500)}{self._address_canary}@{self.choice(*_DOMAINS)}"
         return Person(given, family + self._canary, address)
@@ -138,15 +138,15 @@ class Generator:
         return Place(street, city, region, f"X{self.below(10)}X {self.below(10)}X{self.below(10)}", country)
 
     def phone(self) -> str:
-        """A telephone number of the range that is kept for fiction."""
+        """A telephone number from the range reserved for fiction."""
         return f"+1 613 555 01{self.below(100):02}"
 
     def subject(self) -> str:
-        """What a message is about."""
+        """The subject of a message."""
         return self.choice(*_SUBJECTS) + self._canary
 
     def sentences(self, least: int, most: int) -> list[str]:
-        """Some sentences, the last of which says that all this is invented."""
+        """Some sentences; the last one states that the text is synthetic."""
         many = least + self.below(most - least + 1)
         return [*self.random.choices(_SENTENCES, k=many), NOTICE + self._canary]
 

@@ -1,4 +1,4 @@
-"""Messages as the Gmail API gives them: the resource `users.messages`, `format=full`.
+"""Messages as the Gmail API returns them: the resource `users.messages`, `format=full`.
 
 https://developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages
 """
@@ -146,7 +146,7 @@ def _mailbox(generator: Generator, person: Person) -> str:
 
 
 def _encoded(generator: Generator, text: str) -> str:
-    """RFC 2047 encoded words for most texts beyond ASCII; the API also gives some of them as they read."""
+    """RFC 2047 encoded words for most non-ASCII texts; the API also returns some of them decoded."""
     if text.isascii() or generator.chance() < 0.3:
         return text
     pieces = (text[start : start + 12].encode() for start in range(0, len(text), 12))

@@ -18,7 +18,7 @@ _ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "reply-to", "message-id
 
 
 def is_malformed(index: int, fraction: float) -> bool:
-    """Whether the record at an index is one of the malformed: spread evenly, and exactly `fraction` of all."""
+    """Whether the record at an index is malformed. Malformed records are evenly spread, exactly `fraction` of all."""
     return int((index + 1) * fraction) > int(index * fraction)
 
 
@@ -47,7 +47,7 @@ def plant(record: Record, token: str) -> Record:
 
 
 def plant_everywhere(record: Record, token: str) -> Record:
-    """The record with the token in every text whatsoever and as a key of its own: for malformed records."""
+    """The record with the token in every text and as an additional key: for malformed records."""
 
     def everywhere(value: Any) -> Any:
         if isinstance(value, str):

@@ -18,8 +18,8 @@ SET_ASIDE = {
     "101 nested levels": (b"[" * 101 + b"]" * 101, "parse:too_deep"),
     "half a surrogate pair": (rb'{"a":"\ud800"}', "parse:lone_surrogate"),
     "half a pair before a letter": (rb'{"a":"\ud800\u0041"}', "parse:lone_surrogate"),
-    "a key that stands twice": (b'{"a":1,"a":2}', "parse:duplicate_key"),
-    "a key that stands twice, deep inside": (
+    "a duplicate key": (b'{"a":1,"a":2}', "parse:duplicate_key"),
+    "a duplicate key in a nested object": (
         b'{"b":[{"a":1,"\\u0061":2}],"c":"\\u0022\\u0022"}',
         "parse:duplicate_key",
     ),

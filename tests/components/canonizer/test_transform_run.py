@@ -227,7 +227,7 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
         ((), 2, "an ID or --meta, one of them"),
         (("--meta", "nowhere.meta.yaml"), 4, "nowhere.meta.yaml: no such file"),
         (("note/unknown_v1",), 4, "note/unknown_v1 is not in"),
-        (("../../etc/passwd",), 2, "a transform is named as"),
+        (("../../etc/passwd",), 2, "a transform's name looks like"),
         (("note/raw_to_note_v1", "--input", "nowhere.jsonl"), 2, "nowhere.jsonl: no such file"),
         (("note/raw_to_note_v1", "--input", "/"), 2, "/: is a directory"),
         (("note/raw_to_note_v1", "--engine", "perl"), 2, "there is no such engine"),

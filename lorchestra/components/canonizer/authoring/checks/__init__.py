@@ -13,7 +13,7 @@
     schema_self        a self-describing schema that describes another place
     schema_invalid     not JSON, or not a valid schema of its own draft
     schema_limit       checking a schema takes more time or memory than a worker may have
-    schema_ref         a $ref that leads nowhere
+    schema_ref         a `$ref` that cannot be resolved
     schema_fields      x-key, x-text, x-time, x-title or x-volatile name a property that the schema does not have
 
 `checks.transforms` and `checks.schemas` find them; `can registry validate` prints them.

@@ -1,4 +1,4 @@
-"""The sampler: what it writes is repeatable, private, of the right size, and says that it is invented."""
+"""The sampler: its files are reproducible, private, of the right size, and marked as synthetic."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def strings(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_fills_a_private_directory_with_one_private_file_a_day(kind: str, tmp_path: Path) -> None:
+def test_one_private_file_per_day_in_a_private_directory(kind: str, tmp_path: Path) -> None:
     raw = tmp_path / "phi" / "raw"
     done = sample(kind, "--name", f"{kind}-acct1", "--output", raw, "--start", "20251230", "--days", 3, "--records", 40)
     assert (done.returncode, done.stderr) == (0, "")
@@ -113,7 +113,7 @@ def test_a_canary_is_in_every_free_text_and_in_keys_that_are_data(kind: str, tmp
     assert sum(token in record for record in records(next(tmp_path.iterdir()))) == 6
 
 
-def test_what_mail_is_made_of_is_there(tmp_path: Path) -> None:
+def test_mail_has_all_shapes_of_real_mail(tmp_path: Path) -> None:
     sample("gmail-messages", "--output", tmp_path, "--records", 400)
     text = next(tmp_path.iterdir()).read_text("utf-8")
     for trait in ("multipart/alternative", "multipart/mixed", "attachmentId", "=?UTF-8?B?", "gb18030", "undisclosed"):
@@ -127,7 +127,7 @@ def test_what_mail_is_made_of_is_there(tmp_path: Path) -> None:
     ("arguments", "word"),
     [
         (["gmail-messages"], "--output"),
-        (["gmail-messages", "--output", ""], "names no file or directory"),
+        (["gmail-messages", "--output", ""], "must not be empty"),
         (["letters", "--output", "x"], "there is no"),
         (["gmail-messages", "--output", "x", "--start", "20250230"], "YYYYMMDD"),
         (["gmail-messages", "--output", "x", "--days", "0"], "whole number"),
@@ -170,7 +170,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_help_explains_itself() -> None:
+def test_help_lists_kinds_and_an_example() -> None:
     done = sample("--help")
     assert done.returncode == 0
     assert all(kind in done.stdout for kind in KINDS)
