@@ -1,18 +1,18 @@
-"""What can be wrong with a registry: each finding has its file, its line where one is known, and a rule's name.
+"""The checks of a registry. Each finding has a file, a line if it is known, and the name of a rule:
 
-    metadata           the metadata is not YAML, or lacks what every transform must say
-    id                 the id is not the one that the file's place gives, or the place gives none
-    version            a versioned transform lies in the directory of another version
-    checksum           the spec's bytes are not those that the metadata names, or it names none
-    invalid            the spec is no JSONata expression, or cannot be read
-    missing            a file or schema that is referred to is not there
-    golden             a golden test fails, or its files are not as they should be
-    no_golden          a transform without any golden test
-    orphan             a spec that no metadata names
-    schema_path        a file below the schemas whose place is not {vendor}/{name}/{format}/{version}, or taken
-    schema_self        a self-describing schema that describes another place
-    schema_invalid     not JSON, or not a valid schema of its own draft
-    schema_limit       checking a schema takes more time or memory than a worker may have
+    metadata           the metadata is not YAML, or not valid
+    id                 the id does not match the file's path, or the path cannot be a transform's name
+    version            a versioned transform is in the directory of another version
+    checksum           the spec does not match the checksum in the metadata, or the metadata has none
+    invalid            the spec is not a JSONata expression, or cannot be read
+    missing            a file or schema that is referred to does not exist
+    golden             a golden test fails, or its files are invalid
+    no_golden          a transform has no golden test
+    orphan             no metadata refers to this spec
+    schema_path        the path of a schema is not {vendor}/{name}/{format}/{version}, or two files have the same name
+    schema_self        the `self` block of a schema does not match its path
+    schema_invalid     not JSON, or not a valid schema of its draft
+    schema_limit       checking a schema takes more time or memory than a worker may use
     schema_ref         a `$ref` that cannot be resolved
     schema_fields      x-key, x-text, x-time, x-title or x-volatile name a property that the schema does not have
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Finding(NamedTuple):
-    """One fault of a registry. Line 0: the whole file."""
+    """One error in a registry. Line 0 stands for the whole file."""
 
     file: Path
     line: int
@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 
 def attempt(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, Failure | None]:
-    """What a call returns, or the failure that it raises."""
+    """The result of a call, or the Failure that it raises."""
     try:
         return call(*args, **kwargs), None
     except Failure as failure:
