@@ -26,7 +26,7 @@ def test_only_a_regular_file_of_limited_size_is_read(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b" " * (4 * 1024 * 1024 + 1))
     assert refused(tmp_path / "none").code is Code.TRANSFORM_MISSING
     assert refused(tmp_path).code is Code.TRANSFORM_MISSING
-    for name, what in (("link", "a link"), ("fifo", "not a regular file"), ("large", "4194304")):
+    for name, what in (("link", "a link"), ("fifo", "not a regular file"), ("large", "4,194,304")):
         failure = refused(tmp_path / name)
         assert (failure.code, what in failure.message) == (Code.TRANSFORM_TAMPERED, True)
 
