@@ -33,7 +33,10 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):  # imports would take longer than the answer
         print(f"lorchestra {__version__}")
         return 0
-    from lorchestra.base import program
+    try:
+        from lorchestra.base import program
+    except KeyboardInterrupt:  # Ctrl-C while the program starts
+        return 130
 
     return program.run("lorchestra", lambda: _main(sys.argv[1:]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -31,6 +32,13 @@ def begin() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, _interrupt)
+    atexit.register(ignore_signals)
+
+
+def ignore_signals() -> None:
+    """From now on the result is final: a signal could only add a traceback to it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run(name: str, body: Callable[[], int]) -> int:
@@ -46,7 +54,7 @@ def run(name: str, body: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except OSError as error:
-        _abandon(sys.stdout)
+        abandon(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is no failure
             failure = from_os_error(error, "standard output")
     return status or (_report(name, failure) if failure else status)
@@ -83,11 +91,11 @@ def tell(name: str, what: str, advice: str) -> None:
         sys.stderr.write("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text))
         sys.stderr.flush()
     except OSError:
-        _abandon(sys.stderr)
+        abandon(sys.stderr)
 
 
-def _abandon(stream: TextIO) -> None:
-    """Discard what a stream still buffers: Python would try to write it at exit, and change the exit status."""
+def abandon(stream: TextIO) -> None:
+    """Discard what a stream that nobody reads still buffers: writing it at exit would fail and change the status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -34,6 +34,9 @@ lorchestra = lorchestra.scheduler.loader:Loader
 
 [BACKEND]
 lorchestra = lorchestra.planning.task_store:TaskStore
+
+[COMMAND]
+dumpdb = lorchestra.scheduler.dumpdb:DumpDB
 """
 
 

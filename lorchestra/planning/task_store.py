@@ -113,13 +113,17 @@ class TaskStore:
         """After a failure or a command about one task, no note may say that its whole stage is done."""
         self._notes.pop(task_id.partition(":")[0], None)
 
+    def content(self) -> dict[str, Any]:
+        """Everything that is kept: `tasks`, by name, and `notes`."""
+        return {"tasks": self._rows, "notes": self._notes}
+
     def dump(self) -> None:
         """Write what changed."""
         if not self._changed:
             return
         path = Path(self.name)
         private.make_directory(path.parent)
-        document = {"format": _FORMAT, "tasks": self._rows, "notes": self._notes}
+        document = {"format": _FORMAT, **self.content()}
         content = json.dumps(document, separators=(",", ":")).encode("ascii")[1:]
         private.write(path, _seal(content) + content, durable=False)
         self._changed = False

@@ -9,9 +9,8 @@ from doit.cmd_run import Run
 from lorchestra.base.errors import HANDLING, Exit
 from lorchestra.scheduler import interrupts
 from lorchestra.scheduler.loader import Loader
+from lorchestra.scheduler.standalone import SETTINGS
 from lorchestra.scheduler.tasks import Pipeline
-
-_BACKENDS = {"BACKEND": {"lorchestra": "lorchestra.planning.task_store:TaskStore"}}
 
 
 def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
@@ -19,7 +18,7 @@ def execute(pipeline: Pipeline, selection: Sequence[str]) -> Exit:
 
     Raises Failure if nothing could begin. Does not return from a run that was interrupted, after recording it.
     """
-    command = Run(task_loader=Loader(pipeline), config=_BACKENDS, bin_name="lorchestra", cmds=None, opt_vals={})
+    command = Run(task_loader=Loader(pipeline), config=SETTINGS, bin_name="lorchestra", cmds=None, opt_vals={})
     try:
         status = command.parse_execute(list(selection))
     except KeyboardInterrupt:

@@ -67,6 +67,12 @@ def begin_end() -> None:
     _ending = True
 
 
+def ignore() -> None:
+    """The run is recorded: what arrives now changes nothing."""
+    program.ignore_signals()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # from `wake`: Python resets other handlers before it exits
+
+
 def end(name: str) -> NoReturn:
     """Report the interrupt and leave, without waiting for threads. `name` is the program's."""
     begin_end()

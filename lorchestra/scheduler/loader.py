@@ -5,6 +5,10 @@ Both `doit`, through `[tool.doit]` in pyproject.toml, and `lorchestra run` load 
 
 from __future__ import annotations
 
+import lorchestra.scheduler.startup  # noqa: F401 # first: it prepares for an interrupt during the imports
+
+# isort: split
+import atexit
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +52,9 @@ class Loader(DodoTaskLoader):
             return
         program.begin()
         sys.excepthook = _report_interrupt
+        atexit.register(_flush)
         Pipeline.loader_is_active = True
+        sys.modules.pop(Path(opt_values.get("dodoFile") or "").stem, None)  # imported halfway: see standalone.py
         with self._errors:
             trusted_files.require_project(
                 Path(opt_values.get("cwdPath") or ""), opt_values.get("dodoFile") or "dodo.py"
@@ -62,7 +68,7 @@ class Loader(DodoTaskLoader):
         """The tasks for a command, in the order that its selection asks for."""
         pipeline: Pipeline = self.namespace["pipeline"]
         with self._errors:
-            if hasattr(cmd, "dep_manager"):  # not so for `doit tabcompletion`
+            if cmd.dep_manager:  # None for `doit tabcompletion`
                 pipeline.snapshot.store = _store(cmd)
             if cmd.name in _WRITING:
                 pipeline.lock()
@@ -185,13 +191,25 @@ class _DoitErrors(AbstractContextManager[None]):
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` has
+            program.abandon(sys.stdout)
+            return True
         if isinstance(error, OSError):
             error = from_os_error(error)
         if isinstance(error, Failure):
             raise InvalidCommand(f"{error.message}\n  {error.advice}") from None
         if isinstance(error, Exception) and not isinstance(error, _DOIT_ERRORS):
             raise InvalidCommand(f"unexpected {type(error).__name__} at {program.place(error)}") from None
+        return False
+
+
+def _flush() -> None:
+    """Write what doit has printed, before Python does so and prints a traceback if the reader has gone."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        program.abandon(sys.stdout)
 
 
 def _report_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

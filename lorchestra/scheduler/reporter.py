@@ -19,6 +19,7 @@ from lorchestra.history import stages
 from lorchestra.history.log import Log
 from lorchestra.history.runs import Losses, Problem, RunRecord, StageRecord
 from lorchestra.history.summary import summary
+from lorchestra.scheduler import interrupts
 from lorchestra.scheduler.actions import Failed
 
 _LISTED = 40
@@ -178,6 +179,7 @@ class Reporter:
         level = "INFO" if self._record.status == "SUCCESS" else "ERROR"
         self._log.event("run_finished", level=level, status=self._record.status)
         self._write(summary(self._record))
+        interrupts.ignore()
 
     def _add_interrupted(self) -> None:
         with self._lock:

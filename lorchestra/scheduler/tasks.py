@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from doit.exceptions import InvalidDodoFile
-
 from lorchestra import phi
 from lorchestra.base.errors import Code
 from lorchestra.executors import factory as executor_factory
@@ -23,7 +21,7 @@ from lorchestra.planning.plan import Target
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, VALUES, Snapshot
 from lorchestra.process import runner
 from lorchestra.records import lineage, targets
-from lorchestra.scheduler import actions, interrupts, selection, uptodate
+from lorchestra.scheduler import actions, interrupts, selection, standalone, uptodate
 from lorchestra.scheduler.actions import Action
 from lorchestra.scheduler.deliveries import Deliveries
 from lorchestra.scheduler.reporter import Reporter
@@ -39,15 +37,6 @@ LATE = "_late_"
 """Before the name of a data stage: its second round, after a late source."""
 ATTEMPTED = "_attempted"
 DELIVERED = "_delivered"
-_NO_CONFIGURATION = """doit found no settings for this pipeline. It reads them from the current directory only.
-  Run doit in the directory of pipeline.yaml, with this in its pyproject.toml:
-    [tool.doit]
-    loader = "lorchestra"
-    backend = "lorchestra"
-    [tool.doit.plugins.loader]
-    lorchestra = "lorchestra.scheduler.loader:Loader"
-    [tool.doit.plugins.backend]
-    lorchestra = "lorchestra.planning.task_store:TaskStore\""""
 
 
 class Pipeline:
@@ -73,7 +62,7 @@ class Pipeline:
     def load(cls, path: str | Path) -> Pipeline:
         """The pipeline of a configuration file, for dodo.py. Raises Failure, ConfigFailure, InvalidDodoFile."""
         if not cls.loader_is_active:
-            raise InvalidDodoFile(_NO_CONFIGURATION)
+            standalone.run_again()
         return cls(preflight.snapshot(Path(path)))
 
     @cached_property
