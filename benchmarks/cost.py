@@ -44,7 +44,7 @@ def measure(argv: Sequence[str | Path], cwd: Path, settings: Mapping[str, str] =
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as words:
-        before, began = _children(), time.perf_counter()
+        others, before, began = children(), _cpu_of_children(), time.perf_counter()
         child = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -55,11 +55,11 @@ def measure(argv: Sequence[str | Path], cwd: Path, settings: Mapping[str, str] =
         )
         status = child.wait()
         wall = time.perf_counter() - began
-        _wait_for_orphans()
+        _wait_for_orphans(others)
         if status:
             words.seek(max(0, words.tell() - 2000))
             raise Broken(f"{Path(argv[0]).name} ended with status {status}:\n{words.read().decode(errors='replace')}")
-    return Cost(_children() - before, wall)
+    return Cost(_cpu_of_children() - before, wall)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
@@ -89,14 +89,20 @@ def _tree(process: int) -> list[int]:
     return []
 
 
-def _children() -> float:
+def _cpu_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-def _wait_for_orphans() -> None:
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
+def children() -> set[int]:
+    """Process ids of the children of this process. Empty where there is no /proc."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(child) for children in lists for child in children.read_text().split()}
+
+
+def _wait_for_orphans(others: set[int]) -> None:
+    """Wait for every child except `others`: these were there before the measured program, and may run for ever."""
+    while orphans := children() - others:
+        for orphan in orphans:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(orphan, 0)

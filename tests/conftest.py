@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cost import children
 from lorchestra.storage import trust
 from tests.harness import ROOT, Project
 
@@ -47,3 +48,15 @@ def built(project: Project) -> Project:
     """The same after one complete run."""
     project.run("doit")
     return project
+
+
+@pytest.fixture(autouse=True)
+def _no_program_is_left_running() -> Iterator[None]:
+    """Fail a test that leaves a program running: it would slow down every later test, or make one wait for ever."""
+    before = children()
+    yield
+    left = children() - before
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert not left, f"{len(left)} programs are still running"

@@ -58,6 +58,13 @@ def test_a_measured_program_that_fails_ends_the_benchmark_with_its_last_words(tm
         measure(["sh", "-c", "echo oops; exit 3"], tmp_path)
 
 
+def test_a_program_that_runs_already_is_not_waited_for(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        measure(["true"], tmp_path)
+        assert other.poll() is None
+        other.kill()
+
+
 def test_a_peer_that_makes_something_else_is_not_compared(tmp_path: Path) -> None:
     work = Workload(tmp_path, days=1, records=1)
     peer = peers.Peer("make", ("make",), "4", lambda _work, _directory: None)
