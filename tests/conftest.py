@@ -37,6 +37,18 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(autouse=True)
+def no_program_is_left_running() -> Iterator[None]:
+    """Fail a test that leaves a program running: it would slow down every later test, or make one wait for ever."""
+    before = children()
+    yield
+    left = children() - before
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert not left, f"{len(left)} programs are still running"
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A pipeline of three sample sources; nothing has run yet."""
@@ -48,15 +60,3 @@ def built(project: Project) -> Project:
     """The same after one complete run."""
     project.run("doit")
     return project
-
-
-@pytest.fixture(autouse=True)
-def _no_program_is_left_running() -> Iterator[None]:
-    """Fail a test that leaves a program running: it would slow down every later test, or make one wait for ever."""
-    before = children()
-    yield
-    left = children() - before
-    for child in left:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    assert not left, f"{len(left)} programs are still running"
