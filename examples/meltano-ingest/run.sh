@@ -14,8 +14,8 @@ if [ ! -x "$venv/bin/meltano" ]; then
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --require-hashes -r ../../requirements/meltano.txt
 fi
 [ -e .env ] || cp .env.example .env
-if [ ! -x .meltano/extractors/tap-mailbox/venv/bin/tap-mailbox ] || [ ! -x .meltano/loaders/target-jsonl/venv/bin/target-jsonl ]; then
-    MAIL_API_URL=http://127.0.0.1:1 RAW_DIR=. RUN_DATE=0 "$venv/bin/meltano" --log-level warning install
+if [ ! -x .meltano/extractors/tap-mailbox/venv/bin/tap-mailbox ]; then
+    MAIL_API_URL=http://127.0.0.1:1 "$venv/bin/meltano" --log-level warning install
 fi
 
 # Two mailboxes with synthetic mail, and a server that refuses one request and cuts another one short.

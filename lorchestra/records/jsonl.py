@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from lorchestra.base.errors import Code, Failure
 
@@ -15,7 +15,14 @@ LONGEST_LINE = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
 
-def read(stream: BinaryIO, name: str = "input", *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
+class Lines(Protocol):
+    """Anything that lines of bytes can be read from, such as an open file."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """The next line with its end, cut after `limit` bytes; empty at the end."""
+
+
+def read(stream: Lines, name: str = "input", *, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line without its line end). Blank lines are counted and skipped.
 
     A line may have at most `longest` bytes. Raises Failure(NOT_JSONL) with the number of a longer line.

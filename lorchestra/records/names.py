@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
+SUFFIX = ".jsonl"
 _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which matches the digits of every script
@@ -29,7 +31,7 @@ class DatedName(NamedTuple):
     @property
     def file(self) -> str:
         """The file's name."""
-        return f"{self.stem}-{self.date}.jsonl"
+        return f"{self.stem}-{self.date}{SUFFIX}"
 
 
 def parse_raw(file: str) -> DatedName | None:
@@ -46,6 +48,24 @@ def source_of(path: str) -> str:
     """The source that a raw extract comes from, by its file name; empty if it does not follow the convention."""
     name = parse_raw(path.rpartition("/")[2])
     return name.stem if name else ""
+
+
+def stream_file(stream: str) -> str:
+    """The name of a file with the records of one stream that is not mapped to a raw name yet.
+
+    Characters that lead out of a directory, hide the file or make its name a raw file's are percent-encoded.
+    """
+    text = quote(stream, safe="")
+    if text.startswith("."):
+        text = f"%2E{text[1:]}"
+    if parse_raw(text + SUFFIX):
+        text = "%2D".join(text.rsplit("-", 1))
+    return text + SUFFIX
+
+
+def stream_of(file: str) -> str:
+    """The stream of such a file: the inverse of `stream_file`, which leaves other names as they are."""
+    return unquote(file.removesuffix(SUFFIX))
 
 
 def is_source(text: str) -> bool:
@@ -79,7 +99,7 @@ def _days(year: int, month: int) -> int:
 
 
 def _parse(file: str, is_stem: Callable[[str], bool]) -> DatedName | None:
-    stem, dash, date = file.removesuffix(".jsonl").rpartition("-")
-    if not (file.endswith(".jsonl") and dash and is_date(date) and is_stem(stem)):
+    stem, dash, date = file.removesuffix(SUFFIX).rpartition("-")
+    if not (file.endswith(SUFFIX) and dash and is_date(date) and is_stem(stem)):
         return None
     return DatedName(stem, date)

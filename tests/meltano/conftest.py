@@ -17,6 +17,7 @@ from tests.stages.harness import Harness, open_harness
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ROOT / "requirements" / "meltano.txt"
+CONSTRAINTS = Path(__file__).parent / "plugins" / "target-jsonl-constraints.txt"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,19 +31,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def meltano_venv() -> Path:
-    """A virtual environment with what requirements/meltano.txt locks, kept from session to session."""
+    """Meltano as requirements/meltano.txt locks it, and inside it an environment with target-jsonl. Kept for later."""
     named = os.environ.get("LORCHESTRA_MELTANO_VENV")
     venv = Path(named) if named else ROOT / ".cache" / "meltano-venv"
-    stamp, locked = venv / "locked", hashlib.sha256(LOCKED.read_bytes()).hexdigest()
+    stamp, locked = venv / "locked", hashlib.sha256(LOCKED.read_bytes() + CONSTRAINTS.read_bytes()).hexdigest()
     venv.mkdir(parents=True, exist_ok=True)
     with (venv / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != locked:
-            pip = [str(venv / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            subprocess.run([*pip, "--require-hashes", "-r", str(LOCKED)], check=True)
+            _install(venv, "--require-hashes", "-r", str(LOCKED))
+            _install(venv / "target-jsonl", "-c", str(CONSTRAINTS), "target-jsonl")
             stamp.write_text(locked)
     return venv
+
+
+def _install(venv: Path, *requirements: str) -> None:
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([*pip, *requirements], check=True)
 
 
 @pytest.fixture

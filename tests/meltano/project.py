@@ -55,6 +55,12 @@ plugins:
     - name: destination_path
     - name: custom_name
     - name: do_timestamp_file
+  - name: target-jsonl--pypi
+    inherit_from: target-jsonl
+    executable: {root}/target-pypi
+  - name: target-lorchestra
+    namespace: target_lorchestra
+    executable: {root}/target-lorchestra
 jobs:
 - name: ingest-all-accounts
   tasks:
@@ -86,19 +92,27 @@ class Project:
     harness: Harness
     venv: Path
     root: Path
+    loader: str = "target-jsonl"
     records: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def create(cls, harness: Harness, venv: Path) -> Project:
+    def create(cls, harness: Harness, venv: Path, loader: str = "target-jsonl") -> Project:
         root = harness.root / "meltano"
         root.mkdir()
         (root / "meltano.yml").write_text(textwrap.dedent(MELTANO_YML.format(root=root)))
         (root / ".env").write_text(f"STUB_TOKEN={TOKEN}\n")
-        for kind in ("tap", "target"):
-            script = root / f"{kind}-stub"
-            script.write_text(f'#!/bin/sh\nexec {sys.executable} -P {PLUGINS}/{kind}_stub.py "$@"\n')
-            script.chmod(0o755)
-        project = cls(harness, venv, root)
+        here = Path(sys.executable).parent
+        programs = {
+            "tap-stub": f"{sys.executable} -P {PLUGINS}/tap_stub.py",
+            "target-stub": f"{sys.executable} -P {PLUGINS}/target_stub.py",
+            "target-lorchestra": str(here / "target-lorchestra"),
+            "target-pypi": str(venv / "target-jsonl" / "bin" / "target-jsonl"),
+        }
+        for name, program in programs.items():
+            faults = f"{sys.executable} -P {PLUGINS}/faulty_loader.py {root}/loader-plan " if "target" in name else ""
+            (root / name).write_text(f'#!/bin/sh\nexec {faults}{program} "$@"\n')
+            (root / name).chmod(0o755)
+        project = cls(harness, venv, root, loader)
         project.receive(range(1, 7))
         return project
 
@@ -110,12 +124,13 @@ class Project:
     def serve(self, records: list[dict[str, Any]]) -> None:
         (self.root / "server.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
 
-    def plan(self, *words: str, account: str = "") -> None:
-        """What goes wrong in the coming runs, first to last."""
+    def plan(self, *words: str, account: str = "", loader: str = "") -> None:
+        """What goes wrong in the coming runs, first to last; `loader`: what goes wrong with the loader of the next."""
         (self.root / f"plan{account}").write_text(" ".join(words))
+        (self.root / "loader-plan").write_text(loader)
 
     def source(self, name: str = ACCOUNTS[0], **settings: Any) -> Source:
-        fixed = {"repo_path": str(self.root), "venv_path": str(self.venv), "loader": "target-jsonl"}
+        fixed = {"repo_path": str(self.root), "venv_path": str(self.venv), "loader": self.loader}
         return Source(name, "meltano", fixed | settings)
 
     def run(self, attempts: int = 1, **settings: Any) -> SourceResult:

@@ -1,4 +1,4 @@
-"""The example project: a Singer SDK tap and target-jsonl against an HTTP server that has bad days."""
+"""The example project: a Singer SDK tap and target-lorchestra against an HTTP server that has bad days."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def installed(meltano_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         EXAMPLE, repo, ignore=shutil.ignore_patterns(".meltano", ".venv", "phi-data", "logs", "mail", ".env")
     )
     shutil.copy(repo / ".env.example", repo / ".env")
+    meltano_yml = repo / "meltano.yml"
+    meltano_yml.write_text(meltano_yml.read_text().replace("../../.venv/bin", str(Path(sys.executable).parent)))
     env = os.environ | {
         "MAIL_API_URL": "http://127.0.0.1:1",
-        "RAW_DIR": ".",
-        "RUN_DATE": "0",
         "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
         "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
         "UV_COMPILE_BYTECODE": "1",
@@ -67,7 +67,7 @@ class Mailbox:
         settings = {
             "repo_path": str(repo),
             "venv_path": str(venv),
-            "loader": "target-jsonl",
+            "loader": "target-lorchestra",
             "pass_env": ["MAIL_API_URL"],
         }
         self.source = Source(NAME, "meltano", settings)

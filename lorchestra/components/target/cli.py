@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import fcntl
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
-from lorchestra import __version__
-from lorchestra.base import commandline, program
+from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.target import messages
+from lorchestra.base.wording import counted
+from lorchestra.components.target import messages, settings
 from lorchestra.components.target.streams import Streams
-from lorchestra.records import jsonl, names
+from lorchestra.records import jsonl
 from lorchestra.storage import private
 
-_ABOUT = """\
-Write the records of a Singer tap to raw files: one file per stream, {stream}-{date}.jsonl, one record per line. STATE
-is printed only after every record before it is durable. Only the owner can read the files."""
-_EXAMPLE = """\
-example:
-  tap-gmail --config tap.json | target-lorchestra --output phi-data/raw --stream messages=gmail-messages-acct1"""
 # A commit copies the file's present content, so the first commits are small and the distance between them grows.
 _FIRST_COMMIT = 64 * 1024 * 1024
 
@@ -37,19 +30,19 @@ def main() -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    args = _parser().parse_args(arguments)
-    private.make_directory(args.output)
-    lock = _lock(args.output)
-    streams = Streams(args.output, args.date, dict(args.stream or ()))
-    run = _Run(streams)
+    chosen = settings.read(arguments)
+    private.make_directory(chosen.output)
+    lock = _lock(chosen.output)
+    streams = Streams(chosen.output, chosen.date, chosen.streams)
+    run, source = _Run(streams, chosen.report), _Input(sys.stdin.buffer)
     try:
-        for number, line in jsonl.read(sys.stdin.buffer):
-            run.take(number, line)
-        run.commit()
+        run.all(source)
     finally:
         streams.discard()
         os.close(lock)
-    _report(streams, args.report)
+    sys.stderr.write(f"target-lorchestra: {_summary(streams)}\n")
+    if source.interrupted:
+        raise KeyboardInterrupt
     return 0
 
 
@@ -64,16 +57,54 @@ def _lock(directory: Path) -> int:
     return descriptor
 
 
+class _Input:
+    """Standard input. A signal ends it, so that a program that is stopped keeps what it received."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.interrupted = self.torn = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._end)
+
+    def readline(self, limit: int) -> bytes:
+        """The next line. If the input ends within a line, the writer was stopped: the rest is dropped and noted."""
+        line = self._stream.readline(limit)
+        if line and not line.endswith(b"\n") and len(line) < limit and not messages.is_complete(line):
+            self.torn = True
+            return b""
+        return line
+
+    def _end(self, _signal: int, _frame: object) -> None:
+        """Let the pending read and all later ones find the end of the input."""
+        self.interrupted = True
+        os.dup2(os.open(os.devnull, os.O_RDONLY), self._stream.fileno())
+
+
 class _Run:
     """Reads messages in order. `_state` is the last STATE that was not printed yet."""
 
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
+    def __init__(self, streams: Streams, report: Path | None) -> None:
+        self._streams, self._report = streams, report
         self._state: bytes | None = None
         self._pending, self._limit = 0, _FIRST_COMMIT
 
-    def take(self, number: int, line: bytes) -> None:
-        """Process one line. On a broken one, raise Failure(NOT_JSONL); what was not committed is not published."""
+    def all(self, source: _Input) -> None:
+        """Process the input. Everything before the first fault is kept. Raises Failure."""
+        number = 0
+        try:
+            for number, line in jsonl.read(source):
+                self._take(number, line)
+        except Failure as failure:
+            if failure.code in (Code.NOT_JSONL, Code.CONFIG):
+                self._commit()
+            raise
+        self._commit()
+        if source.torn and not source.interrupted:
+            advice = "The tap was stopped: read its messages. Everything before this line was kept."
+            raise Failure(Code.NOT_JSONL, f"the input ends within line {number + 1}", advice=advice)
+
+    def _take(self, number: int, line: bytes) -> None:
         message = messages.parse(line, number)
         kind = message["type"]
         if kind == "RECORD":
@@ -88,8 +119,11 @@ class _Run:
         elif kind != "ACTIVATE_VERSION":  # raw files keep all versions
             raise Failure(Code.NOT_JSONL, f"input: line {number} has an unknown type of message")
 
-    def commit(self) -> None:
-        """Make the records durable, then print the last STATE."""
+    def _commit(self) -> None:
+        """Make the keys and the records durable, then print the last STATE."""
+        if self._report:
+            report = {"streams": {name: stream.report() for name, stream in self._streams.by_name.items()}}
+            private.write(self._report, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
         self._streams.commit()
         if self._state is not None:
             sys.stdout.buffer.write(self._state + b"\n")
@@ -106,46 +140,14 @@ class _Run:
     def _state_message(self, message: dict[str, Any]) -> None:
         self._state = orjson.dumps(message.get("value"))
         if self._pending >= self._limit:
-            self.commit()
+            self._commit()
             self._limit *= 2
 
 
-def _report(streams: Streams, path: Path | None) -> None:
-    report = {
-        name: {"file": s.path.name if s.path else None, "key_properties": s.key_properties, **s.counts}
-        for name, s in streams.by_name.items()
-    }
-    if path:
-        private.write(path, orjson.dumps({"streams": report}, option=orjson.OPT_INDENT_2) + b"\n")
-    totals = {name: sum(s.counts[name] for s in streams.by_name.values()) for name in _COUNTS}
+def _summary(streams: Streams) -> str:
+    totals = {name: sum(stream.counts[name] for stream in streams.by_name.values()) for name in _COUNTS}
     counts = ", ".join(f"{count:,} {name}" for name, count in totals.items())
-    sys.stderr.write(f"target-lorchestra: {len(report)} streams, {counts}\n")
+    return f"{counted(len(streams.by_name), 'stream')}, {counts}"
 
 
 _COUNTS = ("records", "discarded", "violations", "unchecked")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = commandline.Parser(prog="target-lorchestra", description=_ABOUT, epilog=_EXAMPLE)
-    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("--output", type=commandline.path, required=True, metavar="DIR", help="the raw directory")
-    parser.add_argument(
-        "--date", type=_date, default=f"{datetime.date.today():%Y%m%d}", help="YYYYMMDD, default: today"
-    )
-    parser.add_argument("--report", type=commandline.path, metavar="FILE", help="write counts and keys per stream")
-    help_ = "raw name of a stream; with nothing after = its records are discarded and counted"
-    parser.add_argument("--stream", type=_stream, action="append", metavar="STREAM=NAME", help=help_)
-    return parser
-
-
-def _date(text: str) -> str:
-    if not names.is_date(text):
-        raise argparse.ArgumentTypeError("expected YYYYMMDD")
-    return text
-
-
-def _stream(text: str) -> tuple[str, str | None]:
-    stream, separator, name = text.partition("=")
-    if not stream or not separator:
-        raise argparse.ArgumentTypeError("expected STREAM=NAME")
-    return stream, name or None

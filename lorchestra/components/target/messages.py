@@ -27,6 +27,15 @@ def parse(line: bytes, number: int) -> dict[str, Any]:
     return message
 
 
+def is_complete(line: bytes) -> bool:
+    """Whether a line without its end is a complete message: then only the newline is missing."""
+    try:
+        parse(line, 0)
+    except Failure:
+        return False
+    return True
+
+
 def record_text(line: bytes, record: dict[str, Any], number: int) -> bytes:
     """The record of a RECORD message as one line, as the tap wrote it.
 

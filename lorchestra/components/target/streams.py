@@ -51,6 +51,10 @@ class Stream:
         elif not _valid(self._schema, record):
             self.counts["violations"] += 1
 
+    def report(self) -> dict[str, Any]:
+        """What the report file says about the stream, see docs/contracts.md."""
+        return {"file": self.path.name if self.path else None, "key_properties": self.key_properties, **self.counts}
+
     def take_file(self) -> list[atomic.AtomicFile]:
         """The uncommitted file, if there is one. The next record starts another."""
         file, self._file = self._file, None
@@ -60,7 +64,8 @@ class Stream:
 class Streams:
     """All streams of one run."""
 
-    def __init__(self, output: Path, date: str, mapping: Mapping[str, str | None]) -> None:
+    def __init__(self, output: Path, date: str | None, mapping: Mapping[str, str | None]) -> None:
+        """For the arguments see `settings.Settings`."""
         self._output, self._date, self._mapping = output, date, mapping
         self.by_name: dict[str, Stream] = {}
 
@@ -88,10 +93,12 @@ class Streams:
                 file.discard()
 
     def _path(self, name: str, number: int) -> Path | None:
+        if self._date is None:
+            return self._output / names.stream_file(name)
         raw = self._mapping.get(name, name)
         if raw is None:
             return None
-        path = self._output / f"{raw}-{self._date}.jsonl"
+        path = self._output / names.DatedName(raw, self._date).file
         if names.parse_raw(path.name) is None:
             message = f"the stream at line {number} has a name that no raw file can have"
             raise Failure(Code.CONFIG, message, advice="Give it one with --stream STREAM=NAME.")

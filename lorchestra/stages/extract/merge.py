@@ -26,8 +26,8 @@ class Merge:
     """Records by key, in the order in which each key first appeared. With a declared key the later record wins.
 
     `key` names the fields that identify a record. If it is empty, or a record lacks one of its fields, the whole line
-    is the identity. `torn` counts last lines that a killed writer left unfinished. Since `mark_baseline`, `offered`
-    counts the records that were added and `replaced` those that a later record with the same key replaced.
+    is the identity. `torn` counts last lines that a killed writer left unfinished, `replaced` the records that a later
+    one with the same key replaced, and `offered` the records that were added since `mark_baseline`.
     """
 
     def __init__(self, key: Sequence[str] = ()) -> None:
@@ -57,7 +57,7 @@ class Merge:
     def mark_baseline(self) -> None:
         """Mark the records added so far as the baseline for counting changes."""
         self._settled = len(self._file)
-        self.offered = self.replaced = 0
+        self.offered = 0
 
     def add(self, path: Path, *, finished: bool = True) -> None:
         """Add a file's records. The torn last line of a file that is not `finished` is cut off and counted.

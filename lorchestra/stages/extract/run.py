@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from lorchestra.base.errors import HANDLING, Code, Failure, Outcome
+from lorchestra.base.errors import HANDLING, Code, Failure, Outcome, visible
+from lorchestra.base.wording import counted
 from lorchestra.history.log import Log
 from lorchestra.planning.config import Retry, Source
 from lorchestra.process.retry import retry as retrying
 from lorchestra.process.source_lock import SourceLock, hold_source
-from lorchestra.stages.extract import regularity
+from lorchestra.stages.extract import loader_report, regularity
 from lorchestra.stages.extract.result import SourceResult, Status
 from lorchestra.stages.extract.sources import source_type
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
@@ -93,7 +94,8 @@ class SourceRun:
         result = retrying(
             self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
         )
-        rules = Rules(self._streams(), self.source.settings.get("key", ()), self._type.originals_stay)
+        streams = self._streams(named_only=self._type.own_name_only and not staging.has_report)
+        rules = Rules(streams, self.source.settings.get("key"), self._type.originals_stay)
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
         for file in result.confirmed:
             published.confirm(file)
@@ -101,9 +103,8 @@ class SourceRun:
         self._log_counts(result, published)
         return result, published, len(staging.refused())
 
-    def _streams(self) -> Streams:
-        declared = self.source.settings.get("streams")
-        return Streams(self.source.name, self.date, declared, self._type.own_name_only)
+    def _streams(self, *, named_only: bool) -> Streams:
+        return Streams(self.source.name, self.date, self.source.settings.get("streams"), named_only)
 
     def _attempt(self, number: int, staging: Staging, held: SourceLock) -> AttemptResult:
         self.attempts = number
@@ -112,6 +113,7 @@ class SourceRun:
             result = self._result(task, staging)
         finally:
             shutil.rmtree(task.scratch)
+        result = self._note_streams(task.output, result)
         if result.mixed:
             staging.refuse(task.output)
         if result.code is None or result.complete:
@@ -121,6 +123,17 @@ class SourceRun:
                 "attempt_failed", "extract", "WARNING", source=self.source.name, attempt=number, code=str(result.code)
             )
         return result
+
+    def _note_streams(self, output: Path, result: AttemptResult) -> AttemptResult:
+        """Log what a loader reported about each stream, and warn of records that do not match their schema."""
+        warnings = [result.warning]
+        for stream, report in loader_report.read(output).items():
+            counts = {name: getattr(report, name) for name in ("records", "discarded", "violations", "unchecked")}
+            self.log.event("stream_loaded", "extract", source=self.source.name, stream=stream, **counts)
+            if report.violations:
+                records = counted(report.violations, "record")
+                warnings.append(f"{records} of stream {visible(stream)} kept, but not as its schema says")
+        return result._replace(warning="; ".join(filter(None, warnings)))
 
     def _result(self, task: Attempt, staging: Staging) -> AttemptResult:
         """How an attempt ended; expected failures are data."""
@@ -149,7 +162,7 @@ class SourceRun:
             log=child_log,
             lock=held,
             progress=lambda records: self.progress(name, records) if self.progress else None,
-            streams=self._streams(),
+            streams=self._streams(named_only=self._type.own_name_only),
         )
 
     def _child_log(self, number: int) -> Path:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.records import jsonl
+from lorchestra.stages.extract import loader_report
 from lorchestra.stages.extract.merge import Merge
 from lorchestra.stages.extract.streams import Streams
 from lorchestra.storage import private
@@ -60,13 +61,21 @@ class Published:
 class Rules:
     """How a source's files are judged.
 
-    `streams` gives each file its raw file. `key` names the fields that identify a record. `originals_stay`: the
-    original of a refused file is still where it came from, so the staged copy is removed.
+    `streams` gives each file its raw file. `key` names the fields that identify a record; None leaves that to the
+    loader's report. `originals_stay`: the original of a refused file is still where it came from, so the staged copy
+    is removed.
     """
 
     streams: Streams
-    key: Sequence[str] = ()
+    key: Sequence[str] | None = None
     originals_stay: bool = False
+
+    def key_of(self, parts: Sequence[Path]) -> Sequence[str]:
+        """The key of the records of one raw file: what is declared, otherwise what the newest report says."""
+        if self.key is not None:
+            return self.key
+        reported = (loader_report.keys(part.parent).get(part.name) for part in reversed(parts))
+        return next(filter(None, reported), ())
 
 
 class Staging:
@@ -89,6 +98,11 @@ class Staging:
     def attempts(self) -> list[Path]:
         """Every attempt that is not published yet, oldest first."""
         return sorted(path for path in self._attempts.iterdir() if path.is_dir())
+
+    @property
+    def has_report(self) -> bool:
+        """Whether a loader reported the streams of an attempt that is not published yet."""
+        return any(loader_report.read(attempt) for attempt in self.attempts())
 
     def refused(self) -> list[Path]:
         """Every refused file of this and earlier runs that the user has not decided about."""
@@ -166,7 +180,7 @@ class Staging:
             return True
         current = target
         try:
-            with Merge(rules.key) as merge:
+            with Merge(rules.key_of(parts)) as merge:
                 if target.exists():
                     merge.add(target)
                     merge.mark_baseline()
@@ -214,7 +228,7 @@ def refused_files(directory: Path) -> list[Path]:
 
 def _entries(attempt: Path) -> list[Path]:
     private.sweep(attempt)
-    return sorted(attempt.iterdir())
+    return sorted(path for path in attempt.iterdir() if path.name != loader_report.REPORT)
 
 
 def _write(merge: Merge, target: Path, published: Published) -> None:
@@ -228,7 +242,7 @@ def _write(merge: Merge, target: Path, published: Published) -> None:
         published.files.append(target.name)
         published.records += len(merge)
         published.new_records += new
-        published.replaced += merge.replaced
+        published.replaced += merge.replaced if new else 0  # otherwise nothing was written
 
 
 @contextlib.contextmanager

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.records import names
-
-SUFFIX = ".jsonl"
+from lorchestra.records.names import SUFFIX
 
 
 class Destination(NamedTuple):
@@ -49,14 +48,14 @@ class Streams:
         others = sorted(place.raw for place in found.values() if place and place.raw)
         if len(undeclared) == 1 and not self.declared and not others:
             return found | {undeclared[0]: Destination(self._raw(self.source))}
-        raise self._refusal([file.removesuffix(SUFFIX) for file in undeclared])
+        raise self._refusal([names.stream_of(file) for file in undeclared])
 
     def accepts(self, file: str) -> bool:
         """Whether a file is named as a raw file or as a declared stream."""
         return (self._declared(file) or self._named(file)) is not None
 
     def _declared(self, file: str) -> Destination | None:
-        stream, date = file.removesuffix(SUFFIX), self.date
+        stream, date = names.stream_of(file), self.date
         parsed = names.parse_raw(file)
         if parsed and stream not in (self.declared or {}):
             stream, date = parsed.stem, parsed.date

@@ -11,6 +11,16 @@ stuck         tells half of the records and the bookmark for them, then ignores 
 kill          ends its own Meltano by SIGKILL, with half of the records told
 slow          waits between the records
 streams       sends a second stream, of stubs with the same ids
+killed        is killed by SIGKILL after half of the records
+torn          dies in the middle of a message
+garbage       sends a line that is not JSON after half of the records
+batch         sends a BATCH message after half of the records
+unknown       sends a message of an unknown type after half of the records
+repeat        sends every record twice
+stateless     sends all records and no bookmark
+status        ends with status 77 after half of the records
+undiscovered  cannot tell its streams
+null          sends a record that is null after half of the records
 """
 
 from __future__ import annotations
@@ -50,10 +60,16 @@ def catalog() -> dict[str, Any]:
     return {"streams": [entry]}
 
 
+def discover(plan: Path) -> None:
+    if plan.exists() and plan.read_text().startswith("undiscovered"):
+        sys.exit("cannot discover")
+    print(json.dumps(catalog()))
+
+
 def main() -> None:
     config = option("--config")
     if "--discover" in sys.argv:
-        print(json.dumps(catalog()))
+        discover(Path(config["plan"]))
         return
     server, what = Path(config["server"]), next_in(Path(config["plan"]))
     since = option("--state").get("bookmarks", {}).get(STREAM, 0)
@@ -67,24 +83,42 @@ def main() -> None:
         tell_record(record, what)
     if what == "early":
         sys.exit(f"died of {records[half]}")
-    if what == "kill":
-        time.sleep(0.5)  # so that the target has written what it was told
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(60)
+    break_off(what, records[half:])
     if what == "stuck":
         tell_state(records[half - 1]["n"])
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             time.sleep(1)
-    for record in records[half:]:
+    for record in records[half:] + (records if what == "repeat" else []):
         tell_record(record, what)
     if what == "streams":
         tell_second_stream(records)
-    if records:
+    if records and what != "stateless":
         tell_state(records[-1]["n"])
     if what == "late":
         time.sleep(0.5)  # so that Meltano has saved the bookmark
         sys.exit(f"died of {records[-1]}")
+
+
+def break_off(what: str, rest: list[dict[str, Any]]) -> None:
+    """The faults in the middle of the records."""
+    lines = {
+        "garbage": "not JSON\n",
+        "batch": json.dumps({"type": "BATCH", "stream": STREAM, "manifest": []}) + "\n",
+        "unknown": json.dumps({"type": "WHATEVER", "stream": STREAM}) + "\n",
+        "null": json.dumps({"type": "RECORD", "stream": STREAM, "record": None}) + "\n",
+        "torn": json.dumps({"type": "RECORD", "stream": STREAM, "record": rest[0]})[:-20] if rest else "",
+    }
+    sys.stdout.write(lines.get(what, ""))
+    sys.stdout.flush()
+    if what == "kill":
+        time.sleep(0.5)  # so that the target has written what it was told
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    if what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what in ("torn", "status"):
+        sys.exit(77)
 
 
 def tell_second_stream(records: list[dict[str, Any]]) -> None:

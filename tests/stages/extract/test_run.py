@@ -96,6 +96,39 @@ def test_the_key_can_be_named(harness: Harness) -> None:
     assert harness.records() == [{"id": 1, "row": 1}, {"id": 2, "row": 2}]
 
 
+def piped(harness: Harness, *messages: Any, **settings: Any) -> Source:
+    """A source whose program pipes Singer messages into target-lorchestra."""
+    tap = harness.root / "tap.singer"
+    tap.write_text("".join(json.dumps(message) + "\n" for message in messages))
+    target = Path(sys.executable).with_name("target-lorchestra")
+    return Source(NAME, "command", {"command": ["/bin/sh", "-c", f"cat {tap} | {target}"], **settings})
+
+
+SCHEMA = {"type": "SCHEMA", "stream": "notes", "schema": {"type": "object"}, "key_properties": ["id"]}
+
+
+def note(number: int, version: int, stream: str = "notes") -> dict[str, Any]:
+    return {"type": "RECORD", "stream": stream, "record": {"id": number, "v": version}}
+
+
+def test_the_key_of_a_stream_identifies_its_records_unless_a_key_is_declared(harness: Harness) -> None:
+    harness.run(piped(harness, SCHEMA, note(1, 1), note(2, 1)))
+    result = harness.run(piped(harness, SCHEMA, note(2, 2), note(3, 1)))
+    assert (result.files, result.new_records, result.replaced) == ((RAW,), 2, 1)
+    assert harness.records() == [{"id": 1, "v": 1}, {"id": 2, "v": 2}, {"id": 3, "v": 1}]
+    assert harness.run(piped(harness, SCHEMA, note(3, 2), key=[])).records == 4
+
+
+def test_several_streams_of_a_program_are_declared(harness: Harness) -> None:
+    streams = {"notes": NAME, "a/b": f"{NAME}-ab"}
+    result = harness.run(piped(harness, SCHEMA, note(1, 1), note(1, 1, "a/b"), streams=streams))
+    assert result.files == (RAW, f"{NAME}-ab-20251112.jsonl")
+    undeclared = harness.run(piped(harness, SCHEMA, note(1, 1), note(2, 1, "a/b")))
+    assert (undeclared.status, undeclared.code) == ("failed", Code.CONFIG)
+    assert "streams that are not declared: a/b, notes" in undeclared.message
+    assert f"      a/b: {NAME}-a_b" in undeclared.advice
+
+
 # A source that fails
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
+from lorchestra.stages.extract import loader_report
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.storage import private
@@ -55,6 +56,7 @@ def environment(task: Attempt) -> dict[str, str]:
     return runner.environment(
         task.settings.get("pass_env", ()),
         LORCHESTRA_OUTPUT=str(task.output),
+        LORCHESTRA_REPORT=str(task.output / loader_report.REPORT),
         LORCHESTRA_SOURCE=task.source.name,
         LORCHESTRA_DATE=task.date,
         TMPDIR=str(task.scratch),

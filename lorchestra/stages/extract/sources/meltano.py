@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from lorchestra.base.wording import counted
 from lorchestra.planning.config import Source
 from lorchestra.process import runner
 from lorchestra.records import jsonl
+from lorchestra.stages.extract import loader_report
+from lorchestra.stages.extract.loader_report import StreamReport
 from lorchestra.stages.extract.sources import meltano_project, meltano_system
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
 from lorchestra.stages.extract.sources.command import environment
@@ -91,7 +93,7 @@ class Meltano(SourceType):
                 meltano_system.remove_credentials(system)
         failed = finished.status != 0 or finished.timed_out
         outcome = _outcome(finished, events) if failed else _check_delivery(task.output, blocks, events)
-        if not failed and outcome.code:
+        if outcome.code and (not failed or _may_have_lost(task.output, blocks, events)):
             bookmarks.roll_back()
 
         def published(published: Published) -> None:
@@ -100,7 +102,7 @@ class Meltano(SourceType):
             elif published.refused:
                 bookmarks.roll_back()
 
-        mixed = not failed and _mixed(_files(task.output), events)
+        mixed = not failed and not loader_report.read(task.output) and _mixed(_files(task.output), events)
         return AttemptResult(*outcome, log=finished.log, mixed=mixed, published=published)
 
 
@@ -124,6 +126,8 @@ def _outcome(finished: runner.Finished, events: Events) -> Outcome:
 
 def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outcome:
     """Whether the loader wrote what the extractor sent. A loader that loses records ends with exit status 0."""
+    if report := loader_report.read(output):
+        return _check_report(output, blocks, events, report)
     files = _files(output)
     loader = blocks[-1]
     if events.records and not files:
@@ -134,19 +138,43 @@ def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outc
             Code.CONFIG,
             f"{loader} wrote {len(streams)} streams into {counted(len(files), 'file')}: "
             f"{', '.join(map(visible, streams))}; none of it was published",
-            "Use a loader that writes one file per stream, such as target-lorchestra, or select one stream.",
+            "Use target-lorchestra as the loader (docs/target.md), or select one stream.",
         )
     written = sum(jsonl.count(str(path)) for path in files)
     if len(blocks) == 2 and written < events.records:  # a mapper may drop records
-        return Outcome(
-            Code.SOURCE_FAILED,
-            f"{blocks[0]} sent {events.records:,} records but {loader} wrote {written:,}; its bookmark stays",
-        )
+        return _lost(f"{blocks[0]} sent {events.records:,} records", f"{loader} wrote {written:,}")
     return Outcome()
 
 
+def _check_report(output: Path, blocks: Sequence[str], events: Events, report: Mapping[str, StreamReport]) -> Outcome:
+    """Whether each stream arrived, by the report of a loader that counts what it wrote."""
+    for name, stream in report.items():
+        written = jsonl.count(str(output / stream.file)) if stream.records else 0
+        if written < stream.records:
+            wrote = f"{blocks[-1]} reported {stream.records:,} records of stream {visible(name)}"
+            return _lost(wrote, f"its file has {written:,}")
+    for name, sent in events.streams.items() if len(blocks) == 2 else ():  # a mapper may drop or rename streams
+        loaded = report[name].records + report[name].discarded if name in report else 0
+        if loaded < sent:
+            return _lost(f"{blocks[0]} sent {sent:,} records of stream {name}", f"{blocks[-1]} received {loaded:,}")
+    return Outcome()
+
+
+def _may_have_lost(output: Path, blocks: Sequence[str], events: Events) -> bool:
+    """Whether a failed run may have saved a bookmark for records that its loader did not write.
+
+    A loader that reports prints STATE only after its records are durable.
+    """
+    written = sum(jsonl.count(str(path)) for path in _files(output))
+    return len(blocks) == 2 and written < events.records and not loader_report.read(output)
+
+
+def _lost(sent: str, received: str) -> Outcome:
+    return Outcome(Code.SOURCE_FAILED, f"{sent} but {received}; its bookmark stays")
+
+
 def _files(output: Path) -> list[Path]:
-    return [path for path in output.iterdir() if path.is_file()]
+    return [path for path in output.iterdir() if path.is_file() and path.name != loader_report.REPORT]
 
 
 def _mixed(files: Sequence[Path], events: Events) -> bool:

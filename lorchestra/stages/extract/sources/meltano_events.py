@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -50,7 +51,8 @@ class Events:
         """`progress` is called with the number of records so far."""
         self._progress = progress
         self.records = 0
-        self.streams: set[str] = set()
+        self.streams: Counter[str] = Counter()
+        """Records by stream, for the streams that the extractor names in its metrics."""
         self._failed_part = ""
         self._causes: dict[str, None] = {}
 
@@ -59,7 +61,8 @@ class Events:
         if b"record_count" in line and (counted := _record_count(line)):
             count, stream = counted
             self.records += count
-            self.streams.update(filter(None, [stream]))
+            if stream:
+                self.streams[stream] += count
             self._progress(self.records)
         if b'"exit_codes"' in line:
             self._failed_part = _failed_part(line) or self._failed_part
