@@ -16,13 +16,13 @@ COMMANDS: Mapping[tuple[str, ...], str] = {
     ("transform", "list"): "the transforms of a registry",
     ("transform", "show"): "one transform: its schemas, versions and digests",
     ("transform", "test"): "run the golden tests of a registry",
-    ("transform", "new"): "write the skeleton of a transform",
-    ("transform", "try"): "show a record and its result side by side",
+    ("transform", "new"): "create the skeleton of a transform",
+    ("transform", "try"): "show a record and its result",
     ("validate", "run"): "check JSON Lines against a schema",
-    ("registry", "validate"): "check a whole registry",
-    ("registry", "diff"): "say what kind of change lies between two schemas",
+    ("registry", "validate"): "check a registry",
+    ("registry", "diff"): "classify the change between two schemas",
     ("registry", "checksum"): "compare or write the checksums of transforms",
-    ("serve",): "jobs in, results out, one JSON object a line: for a caller that has many files",
+    ("serve",): "read jobs and write results, one JSON object per line; for a caller with many files",
 }
 """Words and summary. The module of a command is its words joined by `_`, in `commands`."""
 
@@ -68,10 +68,19 @@ def _no_command(arguments: Sequence[str]) -> int:
     known = [" ".join(words) for words in COMMANDS]
     near = get_close_matches(" ".join(arguments[:2]), known, n=1)
     advice = f"Did you mean `can {near[0]}`?" if near else "See `can --help`."
-    raise Failure(Code.USAGE, "there is no such command", advice=advice)
+    raise Failure(Code.USAGE, "unknown command", advice=advice)
 
 
 def _overview(commands: Mapping[tuple[str, ...], str]) -> str:
     lines = [f"  can {' '.join(words):<19} {summary}" for words, summary in commands.items()]
-    about = "can: runs registered JSONata transforms over JSON Lines, and checks both ends against their schemas."
-    return "\n".join([about, "", *lines, "", "`can COMMAND --help` says more; `can --version` which one this is.", ""])
+    about = "can: run registered JSONata transforms on JSON Lines; validate input and output against JSON Schemas."
+    return "\n".join(
+        [
+            about,
+            "",
+            *lines,
+            "",
+            "`can COMMAND --help` shows a command's options; `can --version` prints the version.",
+            "",
+        ]
+    )

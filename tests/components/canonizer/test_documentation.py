@@ -57,5 +57,5 @@ def test_the_overview_names_every_command() -> None:
 def test_a_misspelt_command_is_answered_with_the_near_one(words: tuple[str, ...]) -> None:
     done = can(*words)
     assert done.returncode == 2
-    assert b"there is no such command" in done.stderr
+    assert b"unknown command" in done.stderr
     assert b"can " in done.stderr.splitlines()[1]

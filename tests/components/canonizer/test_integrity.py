@@ -69,7 +69,7 @@ def test_a_missing_spec_is_named(registry: Registry) -> None:
 
 def test_a_transform_without_a_checksum_is_refused(registry: Registry) -> None:
     done = can("transform", "run", "--meta", registry.flat(SPEC, checksum=None), stdin=LINE)
-    assert (done.returncode, b"no checksum of the spec" in done.stderr) == (4, True)
+    assert (done.returncode, b"no checksum in the metadata" in done.stderr) == (4, True)
 
 
 @pytest.mark.parametrize("spec", ["{", "1) + (2", '{"a": }', "", '"open'])
@@ -150,7 +150,7 @@ def test_list_and_show(registry: Registry) -> None:
     shown = can("transform", "show", "note/raw_to_note_v1", "--registry", registry.root).stdout.decode()
     assert f"from            {RAW}" in shown
     assert "accepts         1-0-*" in shown
-    assert "as in the metadata" in shown
+    assert "matches the metadata" in shown
     assert can("transform", "show", "--meta", meta, "--engine", "perl").returncode == 2
     assert can("transform", "list", "--registry", registry.root / "none").returncode == 2
     meta.write_text("version: [")

@@ -164,7 +164,7 @@ def test_two_versions_of_a_registry_are_compared_and_a_wrong_version_is_told(tmp
     told = done.stdout.decode()
     assert told.startswith("a revision")
     assert "/properties/id/maxLength: 10 -> 5" in told
-    assert "the version disagrees: 1-0-0 -> 1-0-1, where 1-1-0 would follow" in told
+    assert "the version does not match the change: 1-0-0 -> 1-0-1; expected 1-1-0" in told
 
 
 def test_files_are_compared_and_a_right_version_is_not_mentioned(tmp_path: Path) -> None:

@@ -76,9 +76,9 @@ SCHEMA = "schemas/org.canonical/note/jsonschema/1-0-0"
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"id": "note/other"}, f"{META}:1: id: the file's place says note/raw_to_note_v1"),
+        ({"id": "note/other"}, f"{META}:1: id: the path says note/raw_to_note_v1"),
         ({"checksum": {"jsonata_sha256": "0" * 64}}, f"{META}:1: checksum: expected sha256 000000000000, found"),
-        ({"checksum": None}, f"{META}:1: checksum: none is named"),
+        ({"checksum": None}, f"{META}:1: checksum: missing"),
         ({"version": "1"}, f"{META}:1: metadata: `version` must be three numbers in quotes"),
         ({"to_schema": "iglu:org.canonical/none/jsonschema/1-0-0"}, f"{META}: missing: iglu:org.canonical/none"),
         ({"spec_path": "none.jsonata"}, f"{META}: missing: "),
@@ -146,14 +146,14 @@ def test_a_link_in_place_of_a_spec_is_found(tmp_path: Path) -> None:
         ("{", "schema_invalid: not a JSON object"),
         ('{"title": "a", "title": "b"}', "schema_invalid: duplicate key in an object"),
         ({"$ref": "#/none"}, "schema_ref: a $ref cannot be resolved in the registry"),
-        ({"type": "text"}, "schema_invalid: $.type: breaks `anyOf` of its draft"),
-        ({"$schema": "https://example.org/none"}, "schema_invalid: its $schema names no draft"),
+        ({"type": "text"}, "schema_invalid: $.type: violates `anyOf` of its draft"),
+        ({"$schema": "https://example.org/none"}, "schema_invalid: its $schema is not a known draft"),
         ({"$ref": "iglu:org.canonical/none/jsonschema/1-0-0"}, "schema_ref: "),
         ({"$ref": "https://example.org/none.json"}, "schema_ref: "),
-        ({"self": {**SELF, "version": "1-0-1"}}, "schema_self: self.version: its place says 1-0-0"),
+        ({"self": {**SELF, "version": "1-0-1"}}, "schema_self: self.version: the path says 1-0-0"),
         ({"self": "note"}, "schema_self: must be an object"),
-        ({"properties": 5, "required": 5, "x-key": ["a"]}, "schema_invalid: $.properties: breaks `type`"),
-        ({"x-key": ["no"], "properties": {}}, "schema_fields: x-key: there is no property no"),
+        ({"properties": 5, "required": 5, "x-key": ["a"]}, "schema_invalid: $.properties: violates `type`"),
+        ({"x-key": ["no"], "properties": {}}, "schema_fields: x-key: unknown property no"),
         ({"x-key": ["id"], "properties": {"id": {}}}, "schema_fields: x-key: id is not required"),
         ({"x-time": ["date"], "properties": {"date": {}}}, "schema_fields: x-time: must name properties"),
         ({"x-text": "body", "properties": {"body": {}}}, "schema_fields: x-text: must name properties"),
@@ -177,13 +177,13 @@ def test_a_self_describing_schema_of_draft_4_is_sound(tmp_path: Path) -> None:
 def test_a_file_that_is_no_schema_is_found_by_its_place(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "schemas" / "README.md").write_text("About")
-    assert findings(tmp_path) == ["schemas/README.md: schema_path: its place is not {vendor}/{name}/{format}/{version}"]
+    assert findings(tmp_path) == ["schemas/README.md: schema_path: its path is not {vendor}/{name}/{format}/{version}"]
 
 
 def test_a_schema_in_two_files_is_found(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / f"{SCHEMA}.json").write_text("{}")
-    assert findings(tmp_path) == [f"{SCHEMA}.json: schema_path: is never read: 1-0-0 lies beside it"]
+    assert findings(tmp_path) == [f"{SCHEMA}.json: schema_path: is never read: 1-0-0 has the same name"]
 
 
 def test_what_git_and_editors_leave_is_passed_over(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
     sound(tmp_path)
     Registry(tmp_path).flat("$", name=f"note/{name}")
     found = findings(tmp_path)
-    assert found[0].startswith(f"note/{name}.meta.yaml: id: its place gives no name")
+    assert found[0].startswith(f"note/{name}.meta.yaml: id: its path is not a transform's name")
 
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "dangling", "loop"])
@@ -260,7 +260,7 @@ def test_compat_that_is_no_mapping_is_found(tmp_path: Path) -> None:
 def test_a_finding_is_one_line_whatever_the_name_of_its_file(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "note" / "a\n\x1bb.jsonata").write_text("$")
-    assert findings(tmp_path) == ["note/a\\n\\x1bb.jsonata: orphan: no metadata names this spec"]
+    assert findings(tmp_path) == ["note/a\\n\\x1bb.jsonata: orphan: no metadata refers to this spec"]
 
 
 def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:

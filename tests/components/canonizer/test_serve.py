@@ -146,8 +146,8 @@ def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job:
 @pytest.mark.parametrize(
     ("change", "code", "what"),
     [
-        ({"max_rejects": 0}, "too_many_rejects", "more than 0 records are rejected"),
-        ({"skip_invalid": False}, "too_many_rejects", "line 2 is refused by schema_in:type at /properties/id/type"),
+        ({"max_rejects": 0}, "too_many_rejects", "more than 0 records were rejected"),
+        ({"skip_invalid": False}, "too_many_rejects", "line 2 was rejected by schema_in:type at /properties/id/type"),
         ({"inputs": [{"path": "/nowhere/x.jsonl", "meta": "META"}]}, "missing", "/nowhere/x.jsonl: no such file"),
         ({"inputs": [{"path": "x", "meta": "/nowhere/x.meta.yaml"}]}, "transform_missing", "/nowhere/x.meta.yaml"),
         ({"schemas": "/nowhere"}, "schema_missing", "is not in /nowhere"),

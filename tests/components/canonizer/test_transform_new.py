@@ -66,7 +66,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     done = new(tmp_path, "note/raw_to_note_v1")
     assert done.returncode == 2
-    assert "is there already" in done.stderr.decode()
+    assert "exists already" in done.stderr.decode()
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert meta in before
 
@@ -77,7 +77,7 @@ def test_an_example_that_does_not_pass_is_refused_and_nothing_is_written(tmp_pat
     registry.schema(NOTE, {"type": "object"})
     done = new(tmp_path, "note/fresh")
     assert done.returncode == 4
-    assert "no example is known for /id" in done.stderr.decode()
+    assert "cannot generate an example for /id" in done.stderr.decode()
     assert "--example" in done.stderr.decode()
     example = tmp_path / "example.json"
     example.write_text('{"id": "wrong"}')
@@ -151,5 +151,5 @@ def test_examples_of_schemas(schema: dict[str, Any], example: Any) -> None:
     ],
 )
 def test_where_no_example_is_known_it_says_so(schema: dict[str, Any]) -> None:
-    with pytest.raises(Failure, match="no example is known"):
+    with pytest.raises(Failure, match="cannot generate an example"):
         examples.of(schema)

@@ -100,7 +100,7 @@ def test_more_rejects_than_allowed_end_with_7_and_can_be_looked_at(meta: Path, t
     output.unlink()
     done = can(*arguments, "--max-rejects", "1", stdin=MIXED)
     assert done.returncode == 7
-    assert b"more than 1 records are rejected" in done.stderr
+    assert b"more than 1 records were rejected" in done.stderr
     assert not output.exists()
     assert len(rows(rejects.read_bytes())) == 2
 
@@ -108,7 +108,7 @@ def test_more_rejects_than_allowed_end_with_7_and_can_be_looked_at(meta: Path, t
 def test_no_skip_invalid_ends_at_the_first_rejected_record(meta: Path) -> None:
     done = can("transform", "run", "--meta", meta, "--no-skip-invalid", stdin=MIXED)
     assert done.returncode == 7
-    assert b"line 2 is refused by schema_in:required at /required" in done.stderr
+    assert b"line 2 was rejected by schema_in:required at /required" in done.stderr
 
 
 def test_a_file_may_have_any_name(meta: Path, tmp_path: Path) -> None:
@@ -224,13 +224,13 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ((), 2, "an ID or --meta, one of them"),
+        ((), 2, "name the transform with an ID or with --meta"),
         (("--meta", "nowhere.meta.yaml"), 4, "nowhere.meta.yaml: no such file"),
         (("note/unknown_v1",), 4, "note/unknown_v1 is not in"),
         (("../../etc/passwd",), 2, "a transform's name looks like"),
         (("note/raw_to_note_v1", "--input", "nowhere.jsonl"), 2, "nowhere.jsonl: no such file"),
         (("note/raw_to_note_v1", "--input", "/"), 2, "/: is a directory"),
-        (("note/raw_to_note_v1", "--engine", "perl"), 2, "there is no such engine"),
+        (("note/raw_to_note_v1", "--engine", "perl"), 2, "unknown engine"),
         (("note/raw_to_note_v1", "--jobs", "0"), 2, "argument --jobs: must be a whole number from 1"),
         (("--meta", b"\xff.meta.yaml"), 2, "is not UTF-8"),
         (("note/raw_to_note_v1", "--output", "x", "--rejects", "x"), 2, "different files"),
@@ -307,7 +307,7 @@ def test_no_file_is_written_over_the_input(registry: Registry, tmp_path: Path) -
         done = can(
             "transform", "run", "--meta", registry.flat("$"), "--input", raw, key, tmp_path / "link" / "raw.jsonl"
         )
-        assert (done.returncode, b"are different files" in done.stderr) == (2, True)
+        assert (done.returncode, b"must be different files" in done.stderr) == (2, True)
     assert raw.read_bytes() == b'{"id":"a"}\n'
 
 

@@ -102,7 +102,7 @@ def test_all_engines_are_compared(tmp_path: Path) -> None:
     differing = can("transform", "test", "--registry", tmp_path, "--engine", "all")
     told = differing.stdout.decode()
     assert differing.returncode == 4
-    assert "a: the engines differ" in told
+    assert "a: the engines give different results" in told
     assert "jlens: /id" in told
     assert "jsonatapy: passes" in told
 
@@ -119,7 +119,7 @@ def test_a_transform_that_cannot_be_run_fails_alone(tmp_path: Path) -> None:
     made.flat("{ 'id': ", "note/broken")
     done = can("transform", "test", "--registry", tmp_path)
     assert done.returncode == 4
-    assert "note/broken: cannot be run: " in done.stdout.decode()
+    assert "note/broken: cannot run: " in done.stdout.decode()
     assert "note/raw_to_note_v1: 1 of 1" in done.stdout.decode()
 
 

@@ -1,8 +1,8 @@
 """What a change of a schema means for the records that were written before it, in the words of SchemaVer.
 
     ADDITION   every record that was valid still is
-    REVISION   some records that were valid may not be any more
-    MODEL      no record that was valid is any more, or records change their identity
+    REVISION   some records that were valid may become invalid
+    MODEL      no record that was valid is any more, or the identity of records changes
 
 https://docs.snowplow.io/docs/api-reference/iglu/common-architecture/schemaver/
 
@@ -104,7 +104,7 @@ class _Comparison:
         elif "items" in old or "items" in new:
             yield Change(f"{path}/items", Step.ADDITION if "items" in old else Step.REVISION, _came(old, "items"))
         if old.get("x-key") != new.get("x-key"):
-            yield Change(f"{path}/x-key", Step.MODEL, "records change their identity")
+            yield Change(f"{path}/x-key", Step.MODEL, "the identity of records changes")
         for keyword in sorted((old.keys() | new.keys()) - _JUDGED_APART):
             yield from _keyword(keyword, old, new, path)
 
@@ -118,10 +118,12 @@ class _Comparison:
             elif name in after:
                 yield Change(place, Step.ADDITION if _is_closed(old) else Step.REVISION, "a new property")
             elif _is_closed(new):
-                yield Change(place, Step.MODEL if there else Step.REVISION, "the property is gone, and forbidden")
+                yield Change(
+                    place, Step.MODEL if there else Step.REVISION, "the property was removed and is now rejected"
+                )
             else:
                 loose = new.get("additionalProperties", True) is True
-                yield Change(place, Step.ADDITION if loose else Step.REVISION, "the property is not described any more")
+                yield Change(place, Step.ADDITION if loose else Step.REVISION, "the property is no longer described")
 
 
 def _is_closed(schema: Schema) -> bool:
@@ -184,7 +186,7 @@ def _required(old: Schema, new: Schema, path: str, breaking: Step) -> Iterator[C
         taken = breaking if closed and name not in old.get("properties", {}) else Step.REVISION
         yield Change(f"{path}/required", taken, f"{name} is required")
     for name in sorted(before - after):
-        yield Change(f"{path}/required", Step.ADDITION, f"{name} is not required any more")
+        yield Change(f"{path}/required", Step.ADDITION, f"{name} is no longer required")
 
 
 def _openness(old: Schema, new: Schema, path: str) -> Iterator[Change]:
@@ -199,7 +201,7 @@ def _keyword(keyword: str, old: Schema, new: Schema, path: str) -> Iterator[Chan
         return
     place = f"{path}/{keyword}"
     if keyword in _SAY_NOTHING or keyword.startswith("x-"):
-        yield Change(place, Step.ADDITION, f"{_came(old, keyword)}; records are not touched")
+        yield Change(place, Step.ADDITION, f"{_came(old, keyword)}; records are not affected")
     elif keyword not in new:
         yield Change(place, Step.ADDITION, _came(old, keyword))
     elif keyword in old and keyword in _LOOSER_WHEN_GREATER | _LOOSER_WHEN_LESS:
@@ -210,7 +212,7 @@ def _keyword(keyword: str, old: Schema, new: Schema, path: str) -> Iterator[Chan
 
 
 def _came(old: Schema, keyword: str) -> str:
-    return "changed or gone" if keyword in old else "added"
+    return "changed or removed" if keyword in old else "added"
 
 
 def _word(value: Any) -> str:

@@ -126,6 +126,6 @@ def _number(schema: Mapping[str, Any]) -> Any:
 def _unknown(path: str) -> Failure:
     return Failure(
         Code.SCHEMA_INVALID,
-        f"no example is known for {path or 'the schema'}",
-        advice="Give one: --example FILE, a document of the source.",
+        f"cannot generate an example for {path or 'the schema'}",
+        advice="Pass an example document of the source: --example FILE.",
     )

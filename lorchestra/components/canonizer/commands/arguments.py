@@ -14,14 +14,17 @@ def add_transform(parser: argparse.ArgumentParser) -> None:
     """Which transform: by name and registry, or by its metadata file."""
     which = parser.add_argument_group("which transform")
     which.add_argument(
-        "id", nargs="?", metavar="ID", help="its name, as email/gmail_to_canonical_v1 or …@1.0.0, …@latest"
+        "id", nargs="?", metavar="ID", help="its name, such as email/gmail_to_canonical_v1 or …@1.0.0, …@latest"
     )
     add_registry(which)
-    which.add_argument("--meta", type=local_path, metavar="FILE", help="its metadata file, in place of ID")
+    which.add_argument("--meta", type=local_path, metavar="FILE", help="its metadata file, instead of ID")
     which.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` next to the transform or above it)",
     )
-    which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (what the metadata says)")
+    which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (default: as the metadata says)")
 
 
 def add_registry(parser: argparse._ActionsContainer) -> None:
@@ -31,14 +34,14 @@ def add_registry(parser: argparse._ActionsContainer) -> None:
         type=local_path,
         default=bundled.default(),
         metavar="DIR",
-        help="where ID is found (default: ./transforms, otherwise the bundled registry)",
+        help="directory of the registry (default: ./transforms, otherwise the bundled registry)",
     )
 
 
 def meta_path(arguments: argparse.Namespace) -> Path:
     """The metadata file that the arguments name. Raises Failure(USAGE | TRANSFORM_MISSING)."""
     if (arguments.meta is None) == (arguments.id is None):
-        raise Failure(Code.USAGE, "say which transform: an ID or --meta, one of them")
+        raise Failure(Code.USAGE, "name the transform with an ID or with --meta")
     if arguments.meta is not None:
         path: Path = arguments.meta
         return path

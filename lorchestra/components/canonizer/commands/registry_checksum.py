@@ -20,9 +20,11 @@ from lorchestra.records.registry import read_bytes
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a transform's name (default: all transforms of the registry)"
+    )
     add_registry(parser)
-    parser.add_argument("--write", action="store_true", help="write what differs into the metadata")
+    parser.add_argument("--write", action="store_true", help="write checksums that differ into the metadata")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +56,7 @@ def rewritten(transform: transforms.Transform) -> bytes:
     written, _ = attempt(yaml_document.load, changed, str(transform.meta_path))
     if written is None or transform.spec_sha256 not in str(written.value.get("checksum")):
         raise Failure(
-            Code.CONFIG, f"{transform.meta_path}: write checksum.jsonata_sha256 by hand: its layout is unusual"
+            Code.CONFIG, f"{transform.meta_path}: its layout is unusual: write checksum.jsonata_sha256 by hand"
         )
     return changed
 

@@ -26,8 +26,8 @@ from lorchestra.records import iglu, registry
 _STEPS = {
     Step.NONE: "no change",
     Step.ADDITION: "an addition: every record that was valid still is",
-    Step.REVISION: "a revision: some records that were valid may not be any more",
-    Step.MODEL: "a new model: records that were valid are not any more, or change their identity",
+    Step.REVISION: "a revision: some records that were valid may become invalid",
+    Step.MODEL: "a new model: records that were valid become invalid, or change their identity",
 }
 
 
@@ -37,7 +37,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` in the registry or next to it)",
     )
 
 
@@ -58,7 +61,8 @@ def _told(args: argparse.Namespace) -> Iterator[str]:
         yield f"  {change.step.name.lower():<9} {change.path}: {change.what}"
     before, after = _version(old, args.old), _version(new, args.new)
     if before and after and evolution.next_version(before, taken) != after:
-        yield f"the version disagrees: {before} -> {after}, where {evolution.next_version(before, taken)} would follow"
+        expected = evolution.next_version(before, taken)
+        yield f"the version does not match the change: {before} -> {after}; expected {expected}"
 
 
 def _load(text: str, root: Path) -> dict[str, object]:

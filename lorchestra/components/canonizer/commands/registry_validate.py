@@ -22,7 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` in the registry or next to it)",
     )
 
 
@@ -32,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     root = schemas_of(args.registry, args.schemas)
     schemas = transforms.below(root)
     if not metas and not schemas:
-        raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: neither transforms nor schemas")
+        raise Failure(Code.TRANSFORM_MISSING, f"{args.registry}: contains neither transforms nor schemas")
     findings = 0
     for finding in _findings(args.registry, metas, root, schemas):
         findings += 1

@@ -28,21 +28,28 @@ from lorchestra.records.names import is_transform
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("id", metavar="ID", help="the new name, as email/gmail_labels")
+    parser.add_argument("id", metavar="ID", help="the new name, such as email/gmail_labels")
     parser.add_argument("--from", dest="before", required=True, metavar="URI", help="the source's schema, an Iglu URI")
     parser.add_argument("--to", dest="after", required=True, metavar="URI", help="the canonical schema, an Iglu URI")
     parser.add_argument("--example", type=local_path, metavar="FILE", help="a synthetic document of the source")
-    parser.add_argument("--yes", action="store_true", help="the example is synthetic, wherever it lies")
+    parser.add_argument(
+        "--yes", action="store_true", help="confirm that the example is synthetic, even if it is in a private directory"
+    )
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of the registry, or beside it)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` in the registry or next to it)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the files and name them."""
     if not is_transform(args.id) or "@" in args.id:
-        raise Failure(Code.USAGE, "a new transform is named as email/gmail_labels", advice="Lower case, digits and _.")
+        raise Failure(
+            Code.USAGE, "the name must look like email/gmail_labels", advice="Use lower-case letters, digits and _."
+        )
     if not args.registry.is_dir():
         raise Failure(Code.MISSING, f"{args.registry}: no such directory")
     targets = _targets(registry.home(args.registry), args)
@@ -85,7 +92,7 @@ def _example(path: Path, sure: bool) -> bytes:
     if is_private(path) and not sure:
         raise Failure(
             Code.USAGE,
-            f"{path}: lies in a private directory, and a registry's golden tests are for anybody to read",
+            f"{path}: is in a private directory, but the golden tests of a registry are not private",
             advice="Add --yes if it is synthetic.",
         )
     return registry.read_bytes(path)
@@ -101,7 +108,7 @@ def _tried(name: str, spec: bytes, meta: bytes, schemas: Path, document: bytes) 
     if outcome.reject is not None:
         raise Failure(
             Code.SCHEMA_INVALID,
-            f"the example does not pass: {goldens.reason(outcome.reject)}",
-            advice="Give another: --example FILE, a synthetic document of the source.",
+            f"the example is rejected: {goldens.reason(outcome.reject)}",
+            advice="Pass a synthetic document of the source: --example FILE.",
         )
     return outcome.records[0]

@@ -38,27 +38,29 @@ from lorchestra.storage.atomic import AtomicFile, commit, stage
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_transform(parser)
-    files = parser.add_argument_group("files (born readable by their owner only, whole or not there at all)")
-    files.add_argument("--input", type=local_path, metavar="FILE", help="read this, not stdin")
+    files = parser.add_argument_group("files (created with mode 0600; they appear completely or not at all)")
+    files.add_argument("--input", type=local_path, metavar="FILE", help="input file (default: stdin)")
     files.add_argument(
         "--source",
         metavar="NAME",
-        help="the records' source, which a spec reads as $source (from --input)",
+        help="name of the source, available as $source (default: taken from --input)",
     )
-    files.add_argument("--output", type=local_path, metavar="FILE", help="write this, not stdout")
-    files.add_argument("--rejects", type=local_path, metavar="FILE", help="where rejected records and the reasons go")
+    files.add_argument("--output", type=local_path, metavar="FILE", help="output file (default: stdout)")
+    files.add_argument("--rejects", type=local_path, metavar="FILE", help="file for rejected records, with the reasons")
     files.add_argument(
-        "--report", type=local_path, metavar="FILE", help="where the counts go, as JSON; no content of a record"
+        "--report", type=local_path, metavar="FILE", help="file for the counts, as JSON; contains no content of records"
     )
     some = parser.add_argument_group("which records")
-    some.add_argument("--document", action="store_true", help="the input is one JSON document, pretty-printed or not")
-    some.add_argument("--limit", type=count, metavar="N", help="the first N records only")
     some.add_argument(
-        "--sample", type=count, metavar="N", help="N records drawn evenly, always the same, in their order"
+        "--document", action="store_true", help="the input is one JSON document, possibly on several lines"
+    )
+    some.add_argument("--limit", type=count, metavar="N", help="only the first N records")
+    some.add_argument(
+        "--sample", type=count, metavar="N", help="a reproducible random sample of N records, in input order"
     )
     strict = parser.add_argument_group("how")
-    strict.add_argument("--jobs", type=count, default=1, metavar="N", help="work in N processes (1)")
-    strict.add_argument("--max-rejects", type=limit, metavar="N", help="fail when more than N records are rejected")
+    strict.add_argument("--jobs", type=count, default=1, metavar="N", help="number of processes (default: 1)")
+    strict.add_argument("--max-rejects", type=limit, metavar="N", help="fail if more than N records are rejected")
     strict.add_argument("--no-skip-invalid", action="store_true", help="fail at the first rejected record")
 
 
@@ -118,14 +120,14 @@ def _writer(output: AtomicFile | None) -> Write:
 def _check(arguments: argparse.Namespace) -> None:
     named = [path for key in ("input", "output", "rejects", "report") if (path := getattr(arguments, key))]
     if len({os.path.realpath(path) for path in named}) < len(named):
-        raise Failure(Code.USAGE, "--input, --output, --rejects and --report are different files")
+        raise Failure(Code.USAGE, "--input, --output, --rejects and --report must be different files")
 
 
 def _summarize(tally: Tally) -> None:
     counts: dict[str, Any] = {
         "rejected": tally.rejected,
         "dropped by the transform": tally.dropped,
-        "with integers beyond 2^53, which lose digits": tally.inexact_integers,
+        "with integers beyond 2^53, which were rounded": tally.inexact_integers,
     }
     told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     if told:

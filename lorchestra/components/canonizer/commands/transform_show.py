@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it."""
     transform = transforms.load(meta_path(arguments), require_checksum=False)
     meta = transform.meta
-    sound = "as in the metadata" if transform.sound else "NOT as in the metadata"
+    sound = "matches the metadata" if transform.sound else "DIFFERS from the metadata"
     facts = {
         "id": transform.id,
         "version": meta.version,

@@ -29,10 +29,15 @@ _ENGINES = ("jsonatapy", "jlens")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a transform's name (default: all of the registry)")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a transform's name (default: all transforms of the registry)"
+    )
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` next to the transform or above it)",
     )
     parser.add_argument("--engine", choices=(*_ENGINES, "all"), help="default: as each transform's metadata says")
 
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         verdicts, failure = attempt(_verdicts, meta, args.schemas, chosen)
         if verdicts is None:
             why = failure.message.replace("\n", "; ") if failure else ""
-            print(f"{name}: cannot be run: {visible(why)}")
+            print(f"{name}: cannot run: {visible(why)}")
             failed += 1
             continue
         tests += len(verdicts)
@@ -90,7 +95,7 @@ def _told(by_engine: dict[str, list[str]]) -> list[str]:
     if all(other == first for other in others):
         return first
     lines = [f"{engine}: {fault}" for engine, faults in by_engine.items() for fault in faults or ["passes"]]
-    return ["the engines differ", *lines]
+    return ["the engines give different results", *lines]
 
 
 def _print(name: str, verdicts: list[Verdict]) -> None:

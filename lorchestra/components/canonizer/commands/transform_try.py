@@ -37,14 +37,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input", type=local_path, required=True, metavar="FILE", help="JSON Lines, or one JSON document"
     )
-    parser.add_argument("--line", type=count, default=1, metavar="N", help="which line (1)")
-    parser.add_argument("--yes", action="store_true", help="do not ask before a record is shown")
+    parser.add_argument("--line", type=count, default=1, metavar="N", help="number of the line (default: 1)")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_registry(parser)
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` beside the transform or above)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` next to the transform or above it)",
     )
     parser.add_argument(
-        "--engine", choices=("jsonatapy", "jlens"), metavar="NAME", help="jsonatapy or jlens (what the metadata says)"
+        "--engine",
+        choices=("jsonatapy", "jlens"),
+        metavar="NAME",
+        help="jsonatapy or jlens (default: as the metadata says)",
     )
 
 
@@ -78,7 +84,9 @@ def _document(path: Path, number: int) -> bytes:
             file.seek(0)
         line = next((line for at, line in jsonl.read(file, str(path)) if at == number), None)
     if line is None:
-        raise Failure(Code.USAGE, f"{path}: line {number} is blank or beyond the end", advice="Choose another --line.")
+        raise Failure(
+            Code.USAGE, f"{path}: line {number} is blank, or the file is shorter", advice="Choose another --line."
+        )
     return line
 
 
@@ -94,8 +102,8 @@ def _ask(path: Path) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure(
             Code.USAGE,
-            f"{path}: in a private directory, and there is no terminal to ask on",
-            advice="Add --yes if the record may be shown where this output goes.",
+            f"{path}: is in a private directory, and there is no terminal to ask on",
+            advice="Add --yes if the record may be written to this output.",
         )
     if not confirm(f"{path} is in a private directory. Show the record here?"):
         raise Failure(Code.INTERRUPTED, "nothing was shown", advice="")
@@ -107,7 +115,7 @@ def _show(document: bytes, outcome: goldens.Outcome) -> None:
     from rich.text import Text
 
     results = [_pretty(result) for result in outcome.records]
-    right = "\n".join(results) or "nothing: the transform drops this record"
+    right = "\n".join(results) or "dropped: the transform returns nothing for this record"
     if outcome.reject:
         right = f"rejected at {goldens.reason(outcome.reject)}"
     table = Table(expand=True, show_lines=False)

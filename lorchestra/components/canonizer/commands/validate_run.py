@@ -26,11 +26,14 @@ from lorchestra.records import bundled, iglu
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--schema", required=True, metavar="NAME|FILE", help="the schema: its Iglu name, or a file")
+    parser.add_argument("--schema", required=True, metavar="NAME|FILE", help="the schema: an Iglu URI, or a file")
     parser.add_argument(
-        "--schemas", type=local_path, metavar="DIR", help="the schemas (`schemas` of ./transforms, or beside it)"
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` in ./transforms or next to it)",
     )
-    parser.add_argument("--data", type=local_path, metavar="FILE", help="read this, not stdin")
+    parser.add_argument("--data", type=local_path, metavar="FILE", help="input file (default: stdin)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,5 +58,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> Check:
     if arguments.schema.startswith("iglu:") and iglu.parse(arguments.schema) is None:
-        raise Failure(Code.USAGE, "a schema's name is of the form iglu:vendor/name/jsonschema/1-0-0")
+        raise Failure(Code.USAGE, "a schema's name must have the form iglu:vendor/name/jsonschema/1-0-0")
     return Check(as_text(Path(arguments.schema)), as_text(schemas_of(bundled.default(), arguments.schemas)))

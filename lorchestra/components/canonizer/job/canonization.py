@@ -105,11 +105,13 @@ class Canonization:
     def _judge(self, first: Reject, name: str, rejected: int) -> None:
         if not self._policy.skip_invalid:
             where = f" at {first.schema_path}" if first.schema_path else ""
-            what = f"{name}: line {first.line} is refused by {first.stage}:{first.rule}{where}, and none may be skipped"
+            what = (
+                f"{name}: line {first.line} was rejected by {first.stage}:{first.rule}{where}, and skip_invalid is off"
+            )
             raise Failure(Code.TOO_MANY_REJECTS, what)
         most = self._policy.max_rejects
         if most is not None and rejected > most:
-            raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records are rejected")
+            raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records were rejected")
 
 
 def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:

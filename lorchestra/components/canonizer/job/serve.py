@@ -108,7 +108,7 @@ def _fields(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict):
-        raise Failure(Code.USAGE, "a job is a JSON object on a line of its own")
+        raise Failure(Code.USAGE, "a job must be a JSON object on one line")
     return fields
 
 

@@ -13,4 +13,4 @@ def as_text(path: Path) -> str:
     try:
         return os.fsencode(path).decode()
     except UnicodeDecodeError:
-        raise Failure(Code.USAGE, "a path to a transform or to schemas is not UTF-8") from None
+        raise Failure(Code.USAGE, "the path of a transform or of the schemas is not UTF-8") from None

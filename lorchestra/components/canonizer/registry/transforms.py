@@ -87,7 +87,7 @@ def schemas_of(meta_path: Path) -> Path:
             return directory / "schemas"
     raise Failure(
         Code.SCHEMA_MISSING,
-        f"{meta_path}: no directory `schemas` beside it or above it",
+        f"{meta_path}: no directory `schemas` next to it or above it",
         advice="Name it with --schemas.",
     )
 
@@ -100,8 +100,8 @@ def _check(meta_path: Path, spec_path: Path, expected: str | None, found: str) -
     if expected is None:
         raise Failure(
             Code.TRANSFORM_INVALID,
-            f"{meta_path}: no checksum of the spec",
-            advice="Run `can registry checksum --write` once the spec is as it should be.",
+            f"{meta_path}: no checksum in the metadata",
+            advice="Review the spec, then run `can registry checksum --write`.",
         )
     if expected != found:
         raise Failure(Code.TRANSFORM_TAMPERED, f"{spec_path}: expected sha256 {expected[:12]}, found {found[:12]}")

@@ -22,7 +22,7 @@ def refuse_existing(paths: Iterable[Path]) -> None:
     """Raise Failure(USAGE) where one of some files is there already."""
     for path in paths:
         if os.path.lexists(path):
-            raise Failure(Code.USAGE, f"{path}: is there already", advice="Choose another name; nothing was written.")
+            raise Failure(Code.USAGE, f"{path}: exists already", advice="Choose another name; nothing was written.")
 
 
 def create(path: Path, content: bytes) -> None:

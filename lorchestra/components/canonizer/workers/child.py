@@ -154,7 +154,7 @@ def _forked(pipes: Iterable[int]) -> int:
         reason = os.strerror(error.errno or 0).lower()
     for descriptor in pipes:
         os.close(descriptor)
-    advice = "Look at `ulimit -u` and at free memory, or try again later."
+    advice = "Check `ulimit -u` and free memory, or try again later."
     raise Failure(Code.TRY_LATER, f"a worker cannot be started: {reason}", advice=advice)
 
 

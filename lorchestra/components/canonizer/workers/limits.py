@@ -26,8 +26,8 @@ def require_memory() -> None:
         pass
     raise Failure(
         Code.TRY_LATER,
-        f"there is too little memory: a worker takes {LEAST >> 20} MiB",
-        advice="Allow more (`ulimit -v`, `ulimit -d`, the container's limit), or try again when more is free.",
+        f"not enough memory: a worker needs {LEAST >> 20} MiB",
+        advice="Raise the limit (`ulimit -v`, `ulimit -d`, the container's limit), or free memory and try again.",
     )
 
 

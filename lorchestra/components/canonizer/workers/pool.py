@@ -57,7 +57,9 @@ class Pool:
             identity = self._prepared(self._any_idle())  # it may have been killed while nothing was asked of it
         if identity is None:
             code = Code.TRANSFORM_INVALID if isinstance(order, Order) else Code.SCHEMA_INVALID
-            raise Failure(code, f"{order.told}: compiling it and its schemas takes more than a worker may have")
+            raise Failure(
+                code, f"{order.told}: compiling it and its schemas takes more time or memory than a worker may use"
+            )
         self._identity = identity
         return identity
 
@@ -128,8 +130,8 @@ class Pool:
         known = worker.key == self._identity["key"]
         if not known and (prepared := self._prepared(worker)) != self._identity:
             if prepared is None:
-                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.told}: a worker broke down before it began")
-            raise Failure(Code.INPUT_CHANGED, f"{self._order.told}: the transform changed while it ran")
+                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.told}: a worker crashed before it began")
+            raise Failure(Code.INPUT_CHANGED, f"{self._order.told}: the transform changed during the run")
         return worker
 
     def _hand_out(self, worker: Worker, place: int, chunk: Chunk) -> None:

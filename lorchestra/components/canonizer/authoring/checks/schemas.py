@@ -30,7 +30,7 @@ def check(paths: Sequence[Path], root: Path) -> Iterator[Finding]:
             try:
                 found = judge(place)
             except Died:
-                found = [("schema_limit", "checking it takes more time or memory than a worker may have")]
+                found = [("schema_limit", "checking it takes more time or memory than a worker may use")]
             yield from (Finding(path, 0, rule, message) for rule, message in found)
 
 
@@ -41,7 +41,7 @@ def judged(call: Callable[[], Any]) -> Any:
             return judge()
     except Died:
         pass
-    raise Failure(Code.SCHEMA_INVALID, "these schemas take more time or memory than a worker may have")
+    raise Failure(Code.SCHEMA_INVALID, "these schemas take more time or memory than a worker may use")
 
 
 def named(root: Path, uri: str) -> iglu.Schema:
@@ -63,14 +63,14 @@ def require_valid(path: Path, document: dict[str, Any]) -> None:
 def _faults(path: Path, root: Path) -> Iterator[Finding]:
     key = iglu.parse("iglu:" + path.relative_to(root).as_posix().removesuffix(".json"))
     if key is None:
-        yield Finding(path, 0, "schema_path", "its place is not {vendor}/{name}/{format}/{version}")
+        yield Finding(path, 0, "schema_path", "its path is not {vendor}/{name}/{format}/{version}")
         return
     schema, failure = attempt(iglu.SchemaRegistry(root).load, str(key))
     if schema is None:
         yield Finding(path, 0, "schema_invalid", failure.message.removeprefix(f"{path}: ") if failure else "")
         return
     if schema.path != path:
-        yield Finding(path, 0, "schema_path", f"is never read: {schema.path.name} lies beside it")
+        yield Finding(path, 0, "schema_path", f"is never read: {schema.path.name} has the same name")
         return
     faults = [*_self_block(path, key, schema.document), *_draft(path, schema.document)]
     yield from faults or [*_references(path, root, key), *_fields(path, schema.document)]
@@ -83,7 +83,7 @@ def _self_block(path: Path, key: iglu.SchemaKey, document: dict[str, Any]) -> It
     elif "self" in document:
         for field, value in key.self_block.items():
             if block.get(field) != value:
-                yield Finding(path, 0, "schema_self", f"self.{field}: its place says {value}")
+                yield Finding(path, 0, "schema_self", f"self.{field}: the path says {value}")
 
 
 def _draft(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
@@ -91,10 +91,10 @@ def _draft(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
     unknown: Any = None
     judge: Any = validator_for({"$schema": draft}, default=unknown) if draft else Draft202012Validator
     if judge is None:
-        yield Finding(path, 0, "schema_invalid", "its $schema names no draft that is known")
+        yield Finding(path, 0, "schema_invalid", "its $schema is not a known draft")
         return
     for error in sorted(judge(judge.META_SCHEMA).iter_errors(document), key=lambda error: error.json_path):
-        yield Finding(path, 0, "schema_invalid", f"{error.json_path}: breaks `{error.validator}` of its draft")
+        yield Finding(path, 0, "schema_invalid", f"{error.json_path}: violates `{error.validator}` of its draft")
 
 
 def _references(path: Path, root: Path, key: iglu.SchemaKey) -> Iterator[Finding]:
@@ -116,6 +116,6 @@ def _fields(path: Path, document: dict[str, Any]) -> Iterator[Finding]:
             continue
         for name in names:
             if name not in properties:
-                yield Finding(path, 0, "schema_fields", f"{annotation}: there is no property {name}")
+                yield Finding(path, 0, "schema_fields", f"{annotation}: unknown property {name}")
             elif annotation == "x-key" and name not in required:
                 yield Finding(path, 0, "schema_fields", f"{annotation}: {name} is not required")

@@ -61,7 +61,7 @@ def orphans(home: Path, metas: list[Path]) -> Iterator[Finding]:
         named.add(os.path.realpath(spec))
     for spec in transforms.below(home, ".jsonata"):
         if os.path.realpath(spec) not in named:
-            yield Finding(spec, 0, "orphan", "no metadata names this spec")
+            yield Finding(spec, 0, "orphan", "no metadata refers to this spec")
 
 
 def _parse(path: Path) -> _Parsed:
@@ -75,16 +75,21 @@ def _place(parsed: _Parsed, home: Path) -> Iterator[Finding]:
     versioned = relative.name == registry.VERSIONED
     place = relative.parent.parent if versioned else relative.with_name(relative.name.removesuffix(registry.SUFFIX))
     if not is_transform(place.as_posix()):
-        yield Finding(parsed.path, 0, "id", "its place gives no name: letters, digits, _, and single - and . in them")
+        yield Finding(
+            parsed.path,
+            0,
+            "id",
+            "its path is not a transform's name: use letters, digits, _, and single - and . between them",
+        )
     elif parsed.meta.id not in (None, place.as_posix()):
-        yield parsed.at(("id",), "id", f"the file's place says {place.as_posix()}")
+        yield parsed.at(("id",), "id", f"the path says {place.as_posix()}")
     if versioned and relative.parent.name != parsed.meta.version:
         yield parsed.at(("version",), "version", f"the directory says {relative.parent.name}")
 
 
 def _checksum(parsed: _Parsed, loaded: transforms.Transform) -> Iterator[Finding]:
     if parsed.meta.sha256 is None:
-        yield parsed.at(("checksum",), "checksum", "none is named: `can registry checksum --write` adds it")
+        yield parsed.at(("checksum",), "checksum", "missing: `can registry checksum --write` adds it")
     elif not loaded.sound:
         expected, found = parsed.meta.sha256[:12], loaded.spec_sha256[:12]
         yield parsed.at(("checksum",), "checksum", f"expected sha256 {expected}, found {found}")
@@ -95,7 +100,7 @@ def _goldens(pool: Pool, meta_path: Path) -> Iterator[Finding]:
     if failure:
         yield from (finding._replace(rule="golden") for finding in _findings(meta_path, failure))
     elif not cases:
-        yield Finding(meta_path, 0, "no_golden", "no golden test says what it has to do")
+        yield Finding(meta_path, 0, "no_golden", "no golden test: add one below tests/")
     for case in cases or ():
         for message in goldens.check(pool, case):
             yield Finding(case.expected, 0, "golden", message.removeprefix(f"{case.expected}: "))

@@ -58,7 +58,7 @@ def load(name: str) -> Engine:
             missing = True
     raise Failure(
         Code.USAGE,
-        "this engine is not installed" if name in _MODULES else "there is no such engine",
+        "this engine is not installed" if name in _MODULES else "unknown engine",
         advice=f"Install the extra: pip install 'lorchestra[{name}]'" if name in _MODULES else "jsonatapy or jlens",
     )
 

@@ -84,4 +84,4 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
 def plain_addresses(value: str) -> list[tuple[str, str]]:
     """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `addresses.parsed` gives, faster."""
     found = _PLAIN.findall(value)
-    return [(quoted or " ".join(name.split()), address or bare) for quoted, name, address, bare in found]
+    return [(quoted.strip() or " ".join(name.split()), address or bare) for quoted, name, address, bare in found]
