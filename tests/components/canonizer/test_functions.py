@@ -181,7 +181,7 @@ def test_the_short_way_through_a_plain_date_leads_to_the_same(moment: datetime, 
     assert dates.iso_date(text) == expected
 
 
-@given(st.datetimes(timezones=st.just(UTC)))
+@given(st.datetimes(datetime(2, 1, 1), timezones=st.just(UTC)))  # the year 1 means "never"
 def test_what_is_as_it_should_be_stays_so(moment: datetime) -> None:
     for timespec in ("seconds", "milliseconds"):
         text = moment.isoformat(timespec=timespec).replace("+00:00", "Z")
