@@ -16,6 +16,8 @@ from lorchestra.planning import noop, preflight, surroundings, trusted_files
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, Snapshot
 from lorchestra.process import programs
 
+_EXTRACTED_FIRST = "its sources are extracted first"
+
 
 class Step(NamedTuple):
     """What would happen to a task: RUN, MAYBE (if an earlier task decides), FAIL or skip, and why."""
@@ -35,7 +37,7 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     for warning in surroundings.place_warnings(snapshot.config.phi_directory):
         program.tell("lorchestra", warning, "")
     held = preflight.lock(snapshot)
-    if "extract" not in stages:
+    if "extract" not in stages and not verbose:  # a no-op does not know the tasks
         record = preflight.new_run(snapshot.config)
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
@@ -66,27 +68,42 @@ def preview(path: Path, stages: Sequence[str]) -> list[Step]:
 
 
 def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
+    found = [*_extract(snapshot)] if "extract" in stages else []
+    extracting = bool(found)
+    if "canonize" in stages or "index" in stages:
+        found += _canonize(snapshot, extracting)
+    if "index" in stages:
+        moving = {step.task.partition(":")[2].rpartition("-")[0] for step in found if step.verb in ("RUN", "MAYBE")}
+        types = {target.type for target in snapshot.plan.targets} | {rule.type for rule in snapshot.rules}
+        found += _index(snapshot, moving & types, extracting)
+    for step in found:
+        ignored = snapshot.store.ignored(step.task)
+        yield step._replace(verb="skip", reason="ignored (doit ignore)") if ignored else step
+
+
+def _extract(snapshot: Snapshot) -> Iterator[Step]:
     from lorchestra.stages.extract import extraction  # not needed by a no-op run
 
-    if "extract" in stages:
-        for source in extraction.every(snapshot.config.extract.sources):
-            failure = extraction.fault(source)
-            verb, reason = ("FAIL", failure.message) if failure else ("RUN", ALWAYS_EXTRACTED)
-            yield Step(f"extract:{source.name}", verb, reason)
-    moving: set[str] = set()
-    if "canonize" in stages or "index" in stages:
-        for target in snapshot.plan.targets:
-            reasons = snapshot.verdict(target).reasons
-            if reasons:
-                moving.add(target.type)
-            yield _step(
-                f"canonize:{target.name}", "; ".join(reasons), "extract" in stages, "its sources are extracted first"
-            )
-    if "index" in stages:
-        types = snapshot.index_reasons()
-        for type_ in sorted({*types, *moving}):
-            maybe = "canonical files will be rebuilt" if type_ in moving else "its sources are extracted first"
-            yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or "extract" in stages, maybe)
+    for source in extraction.every(snapshot.config.extract.sources):
+        failure = extraction.fault(source)
+        verb, reason = ("FAIL", failure.message) if failure else ("RUN", ALWAYS_EXTRACTED)
+        yield Step(f"extract:{source.name}", verb, reason)
+
+
+def _canonize(snapshot: Snapshot, extracting: bool) -> Iterator[Step]:
+    for target in snapshot.plan.targets:
+        reasons = "; ".join(snapshot.verdict(target).reasons)
+        yield _step(f"canonize:{target.name}", reasons, extracting, _EXTRACTED_FIRST)
+    if extracting:
+        for type_ in sorted({rule.type for rule in snapshot.rules} - {target.type for target in snapshot.plan.targets}):
+            yield Step(f"canonize:{type_}-*", "MAYBE", "no raw file yet; its sources are extracted first")
+
+
+def _index(snapshot: Snapshot, moving: set[str], extracting: bool) -> Iterator[Step]:
+    types = snapshot.index_reasons()
+    for type_ in sorted({*types, *moving}):
+        maybe = _EXTRACTED_FIRST if extracting else "canonical files will be rebuilt"
+        yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or extracting, maybe)
 
 
 def _step(task: str, reason: str, uncertain: bool, maybe: str) -> Step:

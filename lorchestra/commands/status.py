@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,15 +14,17 @@ from lorchestra.base.errors import Exit, Failure
 from lorchestra.base.wording import counted, local_time
 from lorchestra.history import running, runs
 from lorchestra.history.log import timestamp
+from lorchestra.history.runs import Losses
 from lorchestra.history.stages import STAGES
 from lorchestra.planning import preflight
-from lorchestra.planning.config import Source
+from lorchestra.planning.config import Config, Source
 from lorchestra.planning.snapshot import VALUES, Snapshot
+from lorchestra.records import targets
 from lorchestra.stages.extract import extraction
 
 _LISTED = 10
 PRIVATE = "private"
-UP_TO_DATE = "up to date"
+UP_TO_DATE, IGNORED = "up to date", "ignored (doit ignore)"
 _UNFINISHED = {running.RUNNING: "RUNNING", running.KILLED: "KILLED before it ended; finished work is kept"}
 
 
@@ -30,12 +33,12 @@ def status(path: Path) -> dict[str, Any]:
     snapshot = preflight.snapshot(path)
     config = snapshot.config
     state = runs.read(config.log_directory)
-    verdicts = [(target, snapshot.verdict(target).reasons) for target in snapshot.plan.targets]
     failures = {task: code for name in STAGES for task, code in _stage(state, name).get("failures", {}).items()}
     sources = {name: known for source in config.extract.sources for name, known in _sources(snapshot, source)}
     for name in sources:
         if code := failures.get(f"extract:{name}"):
             sources[name]["failed"] = code
+    index = {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())}
     return {
         "pipeline": config.name,
         "config": str(config.path),
@@ -44,17 +47,34 @@ def status(path: Path) -> dict[str, Any]:
         "phi": _phi(snapshot),
         "sources": sources,
         "raw_files": sum(len(target.inputs) for target in snapshot.plan.targets),
-        "canonical": {
-            "files": len(verdicts),
-            "up_to_date": sum(not reasons for _, reasons in verdicts),
-            "to_make": {target.name: list(reasons) for target, reasons in verdicts if reasons},
-        },
-        "index": {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())},
+        "canonical": _canonical(snapshot),
+        "losses": {lost.target: _loss(lost, config) for lost in snapshot.losses()},
+        "index": {type_: IGNORED if snapshot.store.ignored(f"index:{type_}") else why for type_, why in index.items()},
         "failures": failures,
+        "ignored": snapshot.store.all_ignored,
         "stale": [stale.name for stale in snapshot.stale],
         "unmatched": list(snapshot.plan.unmatched),
         "unnamed": snapshot.plan.unnamed,
     }
+
+
+def _canonical(snapshot: Snapshot) -> dict[str, Any]:
+    verdicts = [
+        (target.name, snapshot.verdict(target).reasons)
+        for target in snapshot.plan.targets
+        if not snapshot.store.ignored(f"canonize:{target.name}")
+    ]
+    return {
+        "files": len(snapshot.plan.targets),
+        "up_to_date": sum(not reasons for _, reasons in verdicts),
+        "to_make": {name: list(reasons) for name, reasons in verdicts if reasons},
+    }
+
+
+def _loss(lost: Losses, config: Config) -> dict[str, Any]:
+    file = targets.files(config.canonize.output_dir, lost.target).rejects if lost.rejected else None
+    counts = {"records_in": lost.records_in, "rejected": lost.rejected, "dropped": lost.dropped}
+    return counts | {"text": lost.text, "warning": lost.warning, "rejects_file": file}
 
 
 def exit_status(state: dict[str, Any]) -> Exit:
@@ -114,6 +134,10 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     for reason, count in Counter(state["index"].values()).items():
         types = ", ".join(name for name, why in state["index"].items() if why == reason)
         yield f"index      {types}: {reason}" if count else ""
+    yield from _some("lost", [f"{name}: {_loss_text(lost)}" for name, lost in state["losses"].items()])
+    yield from _some(
+        "ignored", [f"{task}: `doit forget {task}` makes it run again" for task in state["ignored"] if ":" in task]
+    )
     yield from _some("failed", [f"{task}: {code}" for task, code in state["failures"].items()])
     yield from _some(
         "stale", [f"{name}: no raw file left; remove it with `lorchestra clean --stale`" for name in state["stale"]]
@@ -135,7 +159,7 @@ def _next_step(state: dict[str, Any]) -> str:
         return "make the PHI directories private, as shown under phi"
     if exit_status(state) != Exit.OK:
         return "fix what failed, then `lorchestra run`; finished work is kept"
-    if state["canonical"]["to_make"] or any(reason != UP_TO_DATE for reason in state["index"].values()):
+    if state["canonical"]["to_make"] or any(reason not in (UP_TO_DATE, IGNORED) for reason in state["index"].values()):
         return "`lorchestra run`, or `lorchestra run --stage index` without querying sources"
     return "nothing to do: everything is up to date" if state["last_run"] else "`lorchestra run`"
 
@@ -154,6 +178,12 @@ def _source(source: dict[str, Any]) -> str:
         age = datetime.now(UTC) - datetime.fromisoformat(source["bookmark"])
         seen += f", bookmark moved {age.days} d {age.seconds // 3600} h ago"
     return seen
+
+
+def _loss_text(lost: dict[str, Any]) -> str:
+    warning = f"{lost['warning']}: " if lost["warning"] else ""
+    where = f"; see {os.path.relpath(lost['rejects_file'])}" if lost["rejects_file"] else ""
+    return f"{warning}{lost['text']}{where}"
 
 
 def _some(label: str, lines: list[str]) -> Iterator[str]:

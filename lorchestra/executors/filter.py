@@ -21,6 +21,7 @@ from lorchestra.executors.executor import Job, JobResult
 from lorchestra.process import programs, runner
 from lorchestra.records import jsonl, lineage
 from lorchestra.records.lineage import Digest
+from lorchestra.records.reject_limit import exceeds
 from lorchestra.storage import private
 from lorchestra.storage.listing import identity
 
@@ -63,7 +64,7 @@ def _run(job: Job, command: Sequence[str], work_directory: Path, timeout_seconds
     log = work_directory / "logs" / f"canonize-{job['id']}.log"
     try:
         inputs = [_filter_input(job, at, command, parts, log, timeout_seconds) for at in range(len(job["inputs"]))]
-        _check_rejects(job, sum(entry["rejected"] for entry in inputs))
+        _check_rejects(job, *(sum(entry[name] for entry in inputs) for name in ("rejected", "records_in")))
         return _publish(job, command, parts, inputs)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
@@ -159,10 +160,11 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _check_rejects(job: Job, rejected: int) -> None:
-    allowed = 0 if not job["skip_invalid"] else job["max_rejects"]
-    if allowed is not None and rejected > allowed:
-        raise Failure(Code.TOO_MANY_REJECTS, f"{rejected} records rejected, {allowed} allowed")
+def _check_rejects(job: Job, rejected: int, records_in: int) -> None:
+    allowed = job["max_rejects"] if job["skip_invalid"] else 0
+    if exceeds(allowed, rejected, records_in):
+        what = f"{rejected:,} of {records_in:,} records were rejected; max_rejects is {allowed}"
+        raise Failure(Code.TOO_MANY_REJECTS, what)
 
 
 def _replace(word: str, words: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lorchestra.base.errors import Outcome
+from lorchestra.base.wording import counted
 from lorchestra.history.log import timestamp
 from lorchestra.history.stages import STAGES
 from lorchestra.storage import private
@@ -22,6 +23,12 @@ class Problem(NamedTuple):
     outcome: Outcome
 
 
+_JUMP = 0.1
+"""By how much the lost share of a file's records may rise before it is worth a warning."""
+_MOST = 0.5
+"""The lost share that is worth a warning for a file that is built for the first time."""
+
+
 class Losses(NamedTuple):
     """How many of a canonical file's records were rejected or dropped, in this run and when it was built before."""
 
@@ -31,10 +38,31 @@ class Losses(NamedTuple):
     dropped: int
     share_before: float | None = None
 
+    @classmethod
+    def of(cls, target: str, counts: Mapping[str, Any]) -> Losses:
+        """From the counts of a task or of a lineage."""
+        return cls(target, *(int(counts.get(key, 0)) for key in ("records_in", "rejected", "dropped")))
+
     @property
     def share(self) -> float:
         """Of the records that came in, from 0 to 1."""
         return (self.rejected + self.dropped) / self.records_in if self.records_in else 0.0
+
+    @property
+    def text(self) -> str:
+        """`2 rejected and 1 dropped of 14 records`."""
+        counts = ((self.rejected, "rejected"), (self.dropped, "dropped"))
+        return f"{' and '.join(f'{n:,} {what}' for n, what in counts if n)} of {counted(self.records_in, 'record')}"
+
+    @property
+    def warning(self) -> str:
+        """What is unusual about it; empty if nothing is."""
+        if self.share >= 1:
+            return "no record came through"
+        if self.share > (_MOST if self.share_before is None else self.share_before + _JUMP):
+            before = "" if self.share_before is None else f", {self.share_before:.0%} before"
+            return f"{self.share:.0%} of the records were lost{before}"
+        return ""
 
 
 @dataclass
@@ -106,6 +134,8 @@ class RunRecord:
     unnamed: int = 0
     problems: list[Problem] = field(default_factory=list)
     losses: list[Losses] = field(default_factory=list)
+    losses_before: int = 0
+    """The number of unchanged files that lost records when they were built."""
     warnings: list[str] = field(default_factory=list)
     retried: dict[str, int] = field(default_factory=dict)
     """The sources that succeeded after more than one attempt, with the number of attempts."""

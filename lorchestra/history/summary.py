@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lorchestra.base.wording import counted
 from lorchestra.history.runs import Losses, RunRecord, StageRecord
 from lorchestra.history.stages import STAGES
 
 _HEAD = ("", "", "done", "unchanged", "failed", "records in", "out", "rejected", "dropped", "seconds")
 _LISTED = 10
-_JUMP = 0.1
-"""By how much the lost share of a file's records may rise before it is worth a warning."""
 _EXTRACTED = {
     "replaced": "{:,} records were replaced by later records with the same declared key.",
     "discarded": "{:,} records of discarded streams were dropped.",
@@ -62,28 +61,23 @@ def _notes(run: RunRecord) -> Iterator[str]:
     for task, attempts in run.retried.items():
         yield f"{task} succeeded at attempt {attempts}."
     yield from _some(
-        [
-            f"canonize:{lost.target}: {_lost(lost)} of {_count(lost.records_in, 'record')}{_rejects_file(lost)}"
-            for lost in run.losses
-        ],
+        [f"canonize:{lost.target}: {lost.text}{_rejects_file(lost)}" for lost in run.losses],
         "files with rejected or dropped records",
     )
+    if run.losses_before:
+        files = counted(run.losses_before, "unchanged file")
+        yield f"{files} lost records when built: `lorchestra status` lists the rejected and dropped records."
     if run.unmatched:
-        yield f"{_count(run.unmatched, 'raw file')} without a mapping: `lorchestra status` lists them."
+        yield f"{counted(run.unmatched, 'raw file')} without a mapping: `lorchestra status` lists them."
     if run.unnamed:
-        yield f"{_count(run.unnamed, 'file')} in the raw directory ignored: misnamed."
+        yield f"{counted(run.unnamed, 'file')} in the raw directory ignored: misnamed."
     if run.ignored:
-        yield f"{_count(len(run.ignored), 'task')} ignored (doit ignore)."
+        yield f"{counted(len(run.ignored), 'task')} ignored (doit ignore)."
 
 
 def _warnings(run: RunRecord) -> Iterator[str]:
-    total = [f"canonize:{lost.target}: no record came through: {_lost(lost)}" for lost in run.losses if lost.share >= 1]
-    jumps = [
-        f"canonize:{lost.target}: {lost.share:.0%} of the records were lost, {lost.share_before:.0%} before"
-        for lost in run.losses
-        if lost.share < 1 and lost.share_before is not None and lost.share > lost.share_before + _JUMP
-    ]
-    yield from (f"Warning: {line}" for line in _some([*run.warnings, *total, *jumps], "warnings"))
+    unusual = [f"canonize:{lost.target}: {lost.warning}: {lost.text}" for lost in run.losses if lost.warning]
+    yield from (f"Warning: {line}" for line in _some([*run.warnings, *unusual], "warnings"))
 
 
 def _failures(run: RunRecord) -> Iterator[str]:
@@ -101,9 +95,9 @@ def _failures(run: RunRecord) -> Iterator[str]:
 def _next_step(run: RunRecord) -> Iterator[str]:
     if run.interrupted:
         running = sum(len(record.interrupted) for record in run.stages.values())
-        yield f"INTERRUPTED, {_count(running, 'task')} unfinished. Finished work is kept; run again to continue."
+        yield f"INTERRUPTED, {counted(running, 'task')} unfinished. Finished work is kept; run again to continue."
     elif run.status != "SUCCESS":
-        failures = _count(len(run.problems), "failure")
+        failures = counted(len(run.problems), "failure")
         yield f"{run.status}: {failures}. Fix what is listed, then run again: finished work is kept."
     elif run.nothing_to_do:
         yield f"Nothing to do: {run.nothing_to_do}"
@@ -112,18 +106,9 @@ def _next_step(run: RunRecord) -> Iterator[str]:
         yield f"Look at it: {os.path.relpath(projector)} search WORDS --store {os.path.relpath(run.store)}"
 
 
-def _lost(lost: Losses) -> str:
-    parts = [f"{count:,} {name}" for name, count in (("rejected", lost.rejected), ("dropped", lost.dropped)) if count]
-    return " and ".join(parts)
-
-
 def _rejects_file(lost: Losses) -> str:
     return f"; see rejects/{lost.target}.jsonl next to the canonical file" if lost.rejected else ""
 
 
 def _some(lines: list[str], what: str) -> Iterable[str]:
     return lines if len(lines) <= _LISTED else [*lines[:_LISTED], f"{len(lines) - _LISTED:,} more {what}"]
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

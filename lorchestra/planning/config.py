@@ -19,6 +19,7 @@ from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visibl
 from lorchestra.planning import inboxes, phi_directory
 from lorchestra.platform import limits
 from lorchestra.records import bundled
+from lorchestra.records.reject_limit import Limit
 from lorchestra.storage import trust
 
 Stage = Literal["extract", "canonize", "index"]
@@ -84,7 +85,7 @@ class Canonize:
     timeout_seconds: float | None = None
     skip_invalid: bool = True
     require_checksums: bool = True
-    max_rejects: int | None = None
+    max_rejects: Limit = None
 
 
 @dataclass(frozen=True)

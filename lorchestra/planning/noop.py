@@ -12,6 +12,7 @@ from lorchestra.history.runs import RunRecord
 from lorchestra.planning.snapshot import Snapshot
 
 DATA_STAGES = ("canonize", "index")
+_FIELDS = 6
 
 
 def note(snapshot: Snapshot, run: RunRecord, before: str, targets: int) -> None:
@@ -22,21 +23,23 @@ def note(snapshot: Snapshot, run: RunRecord, before: str, targets: int) -> None:
     for stage in DATA_STAGES:
         ran = run.stages.get(stage)
         done = ran.built + ran.up_to_date if ran else 0
+        lost = len(run.losses) + run.losses_before
         if ran is None and not snapshot.store.note(stage):
             continue
         if run.status != "SUCCESS" or (stage == "index" and any(snapshot.index_reasons().values())):
             snapshot.store.write_note(stage, None)
         elif ran and (stage == "index" or done == targets):
-            snapshot.store.write_note(stage, [before, snapshot.outputs_digest(stage), done, run.unmatched, run.unnamed])
+            digests = [before, snapshot.outputs_digest(stage)]
+            snapshot.store.write_note(stage, [*digests, done, run.unmatched, run.unnamed, lost])
 
 
 def holds(snapshot: Snapshot, stages: Iterable[str], run: RunRecord) -> bool:
     """Whether the stages have nothing to do; if so the run's record says it."""
     notes = {stage: snapshot.store.note(stage) for stage in stages}
     for stage, noted in notes.items():
-        if not noted or noted[0] != snapshot.inputs_digest or noted[1] != snapshot.outputs_digest(stage):
+        if not noted or len(noted) != _FIELDS or noted[:2] != [snapshot.inputs_digest, snapshot.outputs_digest(stage)]:
             return False
     for stage, noted in notes.items():
         run.stage(stage).up_to_date, run.stage(stage).unchanged = noted[2], True
-        run.unmatched, run.unnamed = noted[3:]
+        run.unmatched, run.unnamed, run.losses_before = noted[3:]
     return True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lorchestra import __version__
+from lorchestra.history.runs import Losses
 from lorchestra.planning import plan, store_contents, verdict
 from lorchestra.planning.config import Config
 from lorchestra.planning.plan import Plan, Rule, Target
@@ -159,22 +160,19 @@ class Snapshot:
                 reasons[type_] = "the store does not hold this type yet" if held is None else "canonical files changed"
         return reasons
 
-    def losses(self) -> dict[str, dict[str, int]]:
-        """By canonical file: records_in, rejected and dropped, for the files that lost records when they were built."""
-        lost = {}
-        for target in self.plan.targets:
-            counts = self._counts(target)
-            if counts.get("rejected") or counts.get("dropped"):
-                lost[target.name] = {name: int(counts.get(name, 0)) for name in ("records_in", "rejected", "dropped")}
-        return lost
+    def losses(self) -> list[Losses]:
+        """The canonical files that lost records when they were built."""
+        found = (Losses.of(target.name, self.counts(target.name)) for target in self.plan.targets)
+        return [lost for lost in found if lost.rejected or lost.dropped]
 
-    def _counts(self, target: Target) -> dict[str, Any]:
-        values: dict[str, Any] = self.store.get(f"canonize:{target.name}", VALUES) or {}
+    def counts(self, target: str) -> dict[str, Any]:
+        """The counts of a canonical file when it was built; empty if it has no lineage."""
+        values: dict[str, Any] = self.store.get(f"canonize:{target}", VALUES) or {}
         if "records_in" in values:
             return values
-        document = lineage.read(self.canonical_files.lineage.path / targets.lineage_name(target.name)) or {}
+        document = lineage.read(self.canonical_files.lineage.path / targets.lineage_name(target)) or {}
         inputs = document.get("inputs", [])
-        return {name: sum(entry.get(name, 0) for entry in inputs) for name in lineage.COUNTS}
+        return {name: sum(entry.get(name, 0) for entry in inputs) for name in lineage.COUNTS} if inputs else {}
 
     @cached_property
     def inputs_digest(self) -> str:

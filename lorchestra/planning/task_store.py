@@ -40,10 +40,13 @@ class TaskStore:
         self._rows: dict[str, dict[str, Any]] = {}
         self._notes: dict[str, Any] = {}
         self._changed = False
-        self.removal = FORGOTTEN
-        """What it means when doit removes a task: the loader of a run sets FAILED."""
+        self._is_run = False
         if trusted:
             self._read()
+
+    def begin_run(self) -> None:
+        """From now on doit removes a task because it failed, not because the user said `doit forget`."""
+        self._is_run = True
 
     def get(self, task_id: str, dependency: str) -> Any:
         """A value of a task's row; None if there is none.
@@ -52,6 +55,8 @@ class TaskStore:
         """
         if dependency.startswith("/"):
             return _JUDGED_ELSEWHERE
+        if dependency == _IGNORED and self._is_run:
+            return None  # doit would also skip every task that waits for an ignored one; see Pipeline
         return self._rows.get(task_id.removeprefix(_LATE), {}).get(dependency)
 
     def set(self, task_id: str, dependency: str, value: Any) -> None:
@@ -79,7 +84,7 @@ class TaskStore:
         task_id = task_id.removeprefix(_LATE)
         row = self._rows.setdefault(task_id, {})
         row.pop(_IGNORED, None)
-        row[_REMOVED] = self.removal
+        row[_REMOVED] = FAILED if self._is_run else FORGOTTEN
         self._drop_note(task_id)
         self._changed = True
 
@@ -98,6 +103,11 @@ class TaskStore:
     def ignored(self, task_id: str) -> bool:
         """Whether the user said `doit ignore`."""
         return bool(self._rows.get(task_id, {}).get(_IGNORED))
+
+    @property
+    def all_ignored(self) -> list[str]:
+        """The tasks that the user told doit to ignore."""
+        return sorted(name for name in self._rows if self.ignored(name))
 
     def note(self, name: str) -> Any:
         """A note of ours; None if there is none."""

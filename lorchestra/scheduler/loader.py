@@ -25,7 +25,7 @@ from lorchestra.base import program
 from lorchestra.base.errors import Failure, from_os_error
 from lorchestra.history.stages import STAGES
 from lorchestra.planning import trusted_files
-from lorchestra.planning.task_store import FAILED, TaskStore
+from lorchestra.planning.task_store import TaskStore
 from lorchestra.scheduler import interrupts, selection
 from lorchestra.scheduler.tasks import ATTEMPTED, DELIVERED, LATE, Pipeline
 
@@ -102,7 +102,7 @@ class Loader(DodoTaskLoader):
         interrupts.catch()
         options = self._options
         options["num_process"] = pipeline.threads(_jobs(options))
-        pipeline.snapshot.store.removal = FAILED
+        pipeline.snapshot.store.begin_run()
         pipeline.reporter.verbose |= (options["verbosity"] or 0) > 1
         selected = list(cmd.sel_tasks)
         pipeline.begin(selected)

@@ -127,20 +127,24 @@ class Reporter:
     def skip_uptodate(self, task: Any) -> None:
         """A task need not run."""
         stage = stages.of_task(task.name)
-        if task.actions and stage:
-            self._count(self._record.stage(stage.name), task, self._pipeline.remembered(task.name), built=False)
+        if task.meta and "ignored" in task.meta:
+            self._ignore(task.name)
+        elif task.actions and stage:
+            values = self._pipeline.remembered(task.name)
+            self._count(self._record.stage(stage.name), task, values, built=False)
+            if stage.name == "canonize":
+                self._record.losses_before += bool(values.get("rejected") or values.get("dropped"))
             if self.verbose:
                 self._write(f"-- {task.name}\n")
 
     def skip_ignore(self, task: Any) -> None:
-        """The user has told doit to ignore a task."""
-        name = shown(task.name)
-        if not task.actions or name in self._record.ignored:
-            return  # a group of which some task is ignored
+        """doit finds no ignored task: see `Pipeline`."""
+
+    def _ignore(self, name: str) -> None:
         self._record.ignored.append(name)
-        self._write(f"!! {name:<46} ignored; `doit forget {name}` makes it run again\n")
-        stage = stages.of_task(name)
-        self._log.event("task_ignored", stage.name if stage else None, "WARNING", task=name)
+        stage = name.partition(":")[0]
+        self._list(stage, f"!! {name:<46} ignored; `doit forget {name}` makes it run again")
+        self._log.event("task_ignored", stage, "WARNING", task=name)
         if name.startswith("extract:"):
             self._pipeline.source_ended(name.partition(":")[2])
 
@@ -200,10 +204,9 @@ class Reporter:
         self._pipeline.source_ended(name.partition(":")[2])
 
     def _add_losses(self, target: str, counts: Mapping[str, int], before: Mapping[str, Any]) -> None:
-        lost = Losses(target, *(counts.get(key, 0) for key in ("records_in", "rejected", "dropped")))
+        lost = Losses.of(target, counts)
         if before.get("records_in"):
-            earlier = Losses(target, *(int(before.get(key, 0)) for key in ("records_in", "rejected", "dropped")))
-            lost = lost._replace(share_before=earlier.share)
+            lost = lost._replace(share_before=Losses.of(target, before).share)
         if lost.rejected or lost.dropped:
             self._record.losses.append(lost)
 

@@ -20,7 +20,7 @@ from lorchestra.planning.config import Source
 from lorchestra.planning.plan import Target
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, VALUES, Snapshot
 from lorchestra.process import runner
-from lorchestra.records import lineage, targets
+from lorchestra.records import targets
 from lorchestra.scheduler import actions, interrupts, selection, standalone, uptodate
 from lorchestra.scheduler.actions import Action
 from lorchestra.scheduler.deliveries import Deliveries
@@ -57,6 +57,7 @@ class Pipeline:
         self._target_count = 0
         self._held = held
         self._selected: Sequence[str] = ()
+        self._has_begun = False
 
     @classmethod
     def load(cls, path: str | Path) -> Pipeline:
@@ -117,6 +118,9 @@ class Pipeline:
         """request new records from each source"""
         date = f"{self.run.began.astimezone():%Y%m%d}"
         for source in self.sources:
+            if self._is_ignored(f"extract:{source.name}"):
+                yield _ignored(source.name)
+                continue
             yield {
                 "name": source.name,
                 "doc": f"from a source of type {source.type}",
@@ -131,6 +135,9 @@ class Pipeline:
         selection.check_targets(self._selected, (f"canonize:{target.name}" for target in planned))
         transform_files = {name: [str(file) for file in made.files] for name, made in self.snapshot.transforms.items()}
         for target in planned:
+            if self._is_ignored(f"canonize:{target.name}"):
+                yield _ignored(target.name)
+                continue
             task = self._canonize_task(target)
             used = {file for entry in target.inputs for file in transform_files[entry.transform]}
             yield task | {
@@ -143,7 +150,7 @@ class Pipeline:
     def index(self) -> Iterator[Task]:
         """load the canonical files into the store"""
         for type_ in self.snapshot.index_reasons():
-            yield self._index_task(type_)
+            yield _ignored(type_) if self._is_ignored(f"index:{type_}") else self._index_task(type_)
 
     def wait_for_first_attempts(self) -> Task:
         """let the data stages begin"""
@@ -158,15 +165,19 @@ class Pipeline:
         if self._deliveries.late:
             self._take_snapshot()
             for target in self.snapshot.plan.targets:
-                if self.snapshot.verdict(target).reasons:
+                if self.snapshot.verdict(target).reasons and not self._is_ignored(f"canonize:{target.name}"):
                     yield self._canonize_task(target)
 
     def index_late(self) -> Iterator[Task]:
         """index what late sources delivered"""
         if self._deliveries.late:
             for type_, reason in self.snapshot.index_reasons().items():
-                if reason:
+                if reason and not self._is_ignored(f"index:{type_}"):
                     yield self._index_task(type_)
+
+    def _is_ignored(self, task: str) -> bool:
+        """Whether a run leaves a task out because of `doit ignore`."""
+        return self._has_begun and self.snapshot.store.ignored(task)
 
     def _canonize_task(self, target: Target) -> Task:
         return {
@@ -213,6 +224,7 @@ class Pipeline:
     def begin(self, selected: Sequence[str]) -> None:
         """Note that the run begins, so that a killed one can be told from a finished one."""
         running.begin(self.config.work_directory, self.config.log_directory, self.run)
+        self._has_begun = True
         self.log.event("run_started", tasks=list(selected))
 
     def expect_sources(self, selected: Sequence[str]) -> None:
@@ -225,11 +237,10 @@ class Pipeline:
 
     def remembered(self, task: str) -> Mapping[str, Any]:
         """The values of a task when it last ran."""
-        values: dict[str, Any] = self.snapshot.store.get(task, VALUES) or {}
         stage, _, name = task.partition(":")
-        if stage == "canonize" and "records_out" not in values:
-            document = lineage.read(self.snapshot.canonical_files.lineage.path / targets.lineage_name(name))
-            return {"records_out": document["output"].get("records", 0)} if document else {}
+        if stage == "canonize":
+            return self.snapshot.counts(name)
+        values: dict[str, Any] = self.snapshot.store.get(task, VALUES) or {}
         return values
 
     def stop(self) -> None:
@@ -242,7 +253,11 @@ class Pipeline:
     def finish(self) -> None:
         """Record the run, and what lets the next one find that nothing changed."""
         self._check_extraction()
-        if not self.run.stages and {*STAGES} & {word.partition(":")[0] for word in self._selected}:
+        if (
+            not self.run.stages
+            and not self.run.ignored
+            and {*STAGES} & {word.partition(":")[0] for word in self._selected}
+        ):
             sources = "" if self.config.extract.sources else ", and pipeline.yaml has no sources"
             self.run.nothing_to_do = f"{self.config.extract.output_dir} holds no raw files{sources}."
         runs.write(self.config.log_directory, self.run)
@@ -275,6 +290,11 @@ class Pipeline:
                 f"extraction produced {len(stage.output_files):,} files ({stage.records:,} records); validation asks "
                 f"for at least {limits.require_files:,} files and {limits.min_records:,} records",
             )
+
+
+def _ignored(name: str) -> Task:
+    """A task that does nothing. doit would skip an ignored task with all that waits for it: also the second round."""
+    return {"name": name, "actions": None, "uptodate": [True], "meta": {"ignored": True}}
 
 
 def _wait(wait: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -191,3 +192,65 @@ def test_advice_leads_somewhere(project: Project, tmp_path: Path) -> None:
     failed = project.run("lorchestra", "run", "--stage", "canonize", status=7).stdout
     assert "raise max_rejects" in failed
     assert not (project.canonical / "rejects" / "email-20251110.jsonl").exists()
+
+
+def test_the_first_dry_run_shows_every_stage(project: Project) -> None:
+    planned = project.run("lorchestra", "run", "--dry-run").stdout
+    assert [line.split()[1] for line in planned.splitlines()[:7]] == [
+        "extract:gmail-messages-a",
+        "extract:exchange-messages-b",
+        "extract:contacts-dataverse",
+        "canonize:contact-*",
+        "canonize:email-*",
+        "index:contact",
+        "index:email",
+    ]
+    assert not (project.root / "phi-data").exists()
+
+
+def test_verbose_lists_what_is_up_to_date(built: Project) -> None:
+    built.run("lorchestra", "run", "--stage", "canonize")
+    shown = built.run("lorchestra", "run", "--stage", "canonize", "--verbose").stdout
+    assert "-- canonize:contact-20251110\n-- canonize:email-20251110\n-- canonize:email-20251111\n" in shown
+
+
+def test_a_rise_of_the_lost_share_is_a_warning(built: Project) -> None:
+    raw = built.raw / "contacts-dataverse-20251110.jsonl"
+    raw.write_bytes(raw.read_bytes() + b'{"no": "contact"}\n')
+    shown = built.run("lorchestra", "run", "--stage", "canonize").stdout
+    assert "Warning: canonize:contact-20251110: 33% of the records were lost, 0% before" in shown
+    built.run("doit", "forget", "canonize:contact-20251110")
+    assert "Warning" not in built.run("lorchestra", "run", "--stage", "canonize").stdout
+
+
+def test_dropped_records_are_reported(built: Project) -> None:
+    """A transform whose path is misspelled gives nothing for any record."""
+    spec = built.root / "transforms/contact/dataverse_contact_to_canonical_v1.jsonata"
+    spec.write_text("$$.nosuch.path\n")
+    built.run("can", "registry", "checksum", "--registry", "transforms", "--write")
+    shown = built.run("lorchestra", "run", "--stage", "canonize").stdout
+    assert "Warning: canonize:contact-20251110: no record came through: 2 dropped of 2 records" in shown
+    assert "lost       contact-20251110: no record came through: 2 dropped" in built.run("lorchestra", "status").stdout
+
+
+def test_ignoring_a_task_leaves_out_that_task_only(built: Project) -> None:
+    built.run("doit", "ignore", "extract:gmail-messages-a", "index:contact")
+    for path in built.canonical.glob("*.jsonl"):
+        path.unlink()
+    ran = built.ran("doit")
+    assert {"extract:contacts-dataverse", "canonize:email-20251110"} <= ran
+    assert not {"extract:gmail-messages-a", "index:contact"} & ran
+    shown = built.run("doit", "index:contact").stdout
+    assert "index:contact                                  ignored; `doit forget index:contact`" in shown
+    assert "extract:" not in shown
+    values = json.loads(built.run("doit", "dumpdb").stdout)["tasks"]["extract:gmail-messages-a"]["_values_:"]
+    assert values["records"] == 6
+    built.run("doit", "forget", "extract:gmail-messages-a")
+    assert "extract:gmail-messages-a" in built.ran("doit", "extract")
+
+
+def test_a_project_whose_tasks_are_all_ignored_is_not_empty(built: Project) -> None:
+    built.run("doit", "ignore", "canonize")
+    shown = built.run("doit", "canonize").stdout
+    assert "3 tasks ignored" in shown
+    assert "Nothing to do" not in shown

@@ -84,3 +84,47 @@ def test_a_source_that_failed_is_shown_as_failed(project: Project) -> None:
     project.run("lorchestra", "run", status=1)
     told = project.run("lorchestra", "status", status=1).stdout
     assert "failed: source_failed; no successful extraction yet" in told
+
+
+def test_rejected_and_dropped_records_are_shown_until_they_are_gone(built: Project) -> None:
+    raw = built.raw / "contacts-dataverse-20251110.jsonl"
+    good = raw.read_bytes()
+    raw.write_bytes(b'{"no": "contact"}\n' * 3)
+    shown = built.run("lorchestra", "run", "--stage", "index").stdout
+    assert "canonize:contact-20251110: 3 rejected of 3 records; see rejects/contact-20251110.jsonl" in shown
+    assert "Warning: canonize:contact-20251110: no record came through" in shown
+    for argv in (["run", "--stage", "index"], ["run", "--stage", "canonize"]):  # the second one is a no-op
+        assert "1 unchanged file lost records when built" in built.run("lorchestra", *argv).stdout
+    rejects = built.canonical / "rejects/contact-20251110.jsonl"
+    told = built.run("lorchestra", "status").stdout
+    where = "see phi-data/canonical/rejects/contact-20251110.jsonl"
+    assert f"lost       contact-20251110: no record came through: 3 rejected of 3 records; {where}" in told
+    lost = json.loads(built.run("lorchestra", "status", "--json").stdout)["losses"]["contact-20251110"]
+    assert (lost["records_in"], lost["rejected"], lost["dropped"]) == (3, 3, 0)
+    assert lost["rejects_file"] == str(rejects)
+    raw.write_bytes(good)
+    assert "lost" not in built.run("lorchestra", "run", "--stage", "index").stdout
+    assert "lost" not in built.run("lorchestra", "status").stdout
+
+
+def test_the_counts_of_lost_records_survive_the_task_store(built: Project) -> None:
+    raw = built.raw / "contacts-dataverse-20251110.jsonl"
+    raw.write_bytes(raw.read_bytes() + b'{"no": "contact"}\n')
+    built.run("lorchestra", "run", "--stage", "canonize")
+    (built.root / "phi-data/.work/tasks.json").unlink()
+    told = built.run("lorchestra", "status").stdout
+    assert "lost       contact-20251110: 1 rejected of 3 records" in told
+    assert "no record" not in told
+
+
+def test_an_ignored_task_is_shown_as_ignored(built: Project) -> None:
+    built.run("doit", "ignore", "canonize:email-20251110", "index:contact")
+    (built.canonical / "email-20251110.jsonl").unlink()
+    told = built.run("lorchestra", "status").stdout
+    assert "2 of 3 files up to date" in told
+    assert "to build" not in told
+    assert "index      contact: ignored (doit ignore)" in told
+    assert "ignored    canonize:email-20251110: `doit forget canonize:email-20251110` makes it run again" in told
+    planned = built.run("lorchestra", "run", "--dry-run", "--stage", "index").stdout
+    assert planned.count("ignored (doit ignore)") == 2
+    assert "RUN   canonize" not in planned

@@ -162,3 +162,20 @@ def test_what_a_late_source_delivers_is_processed_in_the_same_run(project: Proje
     assert "late-gmail-20251110.jsonl" in {entry["name"] for entry in lineage["inputs"]}
     assert not project.ran("doit", "canonize", "index")
     assert project.state()["stages"]["canonize"]["up_to_date"] == 3
+
+
+def test_an_ignored_task_does_not_prevent_the_second_round(project: Project, tmp_path: Path) -> None:
+    tried, raw = tmp_path / "tried", tmp_path / "raw.jsonl"
+    Project(tmp_path / "other").run("doit", "extract")
+    raw.write_bytes((tmp_path / "other/phi-data/meltano-extracts/gmail-messages-a-20251110.jsonl").read_bytes())
+    script = f"test -e {tried} && cp {raw} $LORCHESTRA_OUTPUT/late-gmail-20251112.jsonl; e=$?; touch {tried}; exit $e"
+    late = f'late-gmail: {{type: command, command: ["sh", "-c", "{script}"]}}'
+    policy = "retry: {enabled: true, max_attempts: 2, backoff_seconds: 1}"
+    project.edit("    sources:\n", f"    {policy}\n    sources:\n      {late}\n")
+    project.run("doit", "extract", "canonize", "index", status=None)
+    tried.unlink()
+    for file in (project.raw / "late-gmail-20251112.jsonl", project.canonical / "email-20251112.jsonl"):
+        file.unlink()
+    project.run("doit", "ignore", "extract:contacts-dataverse", "canonize:email-20251110", "index:contact")
+    assert {"canonize:email-20251112", "index:email"} <= project.ran("doit")
+    assert (project.canonical / "email-20251112.jsonl").exists()

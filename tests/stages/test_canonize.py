@@ -98,6 +98,11 @@ def test_max_rejects_fails_the_file(extracted: Project) -> None:
     extracted.run("lorchestra", "run", "--stage", "canonize", status=7)
     extracted.edit("max_rejects: 1", "max_rejects: 2")
     extracted.run("lorchestra", "run", "--stage", "canonize")
+    extracted.edit("max_rejects: 2", "max_rejects: 10%")
+    failed = extracted.run("lorchestra", "run", "--stage", "canonize", status=7).stdout
+    assert "canonize:email-20251110: 2 of 8 records were rejected; max_rejects is 10%" in failed
+    extracted.edit("max_rejects: 10%", "max_rejects: 25%")
+    extracted.run("lorchestra", "run", "--stage", "canonize")
 
 
 def test_a_tampered_transform_is_refused_by_its_digests(extracted: Project) -> None:

@@ -147,6 +147,9 @@ def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job:
     ("change", "code", "what"),
     [
         ({"max_rejects": 0}, "too_many_rejects", "more than 0 records were rejected"),
+        ({"max_rejects": "1%"}, "too_many_rejects", "records were rejected; max_rejects is 1%"),
+        ({"max_rejects": "101%"}, "usage", "must be a number of records, or a share such as 5%"),
+        ({"max_rejects": "5%\n"}, "usage", "must be a number of records, or a share such as 5%"),
         ({"skip_invalid": False}, "too_many_rejects", "line 2 was rejected by schema_in:type at /properties/id/type"),
         ({"inputs": [{"path": "/nowhere/x.jsonl", "meta": "META"}]}, "missing", "/nowhere/x.jsonl: no such file"),
         ({"inputs": [{"path": "x", "meta": "/nowhere/x.meta.yaml"}]}, "transform_missing", "/nowhere/x.meta.yaml"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.records import bundled
+
+_SHARE = re.compile(r"(100|[0-9]{1,2}(\.[0-9]{1,9})?)%")
 
 
 def add_transform(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +70,8 @@ def count(text: str, least: int = 1) -> int:
     return int(text)
 
 
-def limit(text: str) -> int:
-    """A whole number from 0."""
+def limit(text: str) -> int | str:
+    """A whole number from 0, or a share such as 5%."""
+    if _SHARE.fullmatch(text):
+        return text
     return count(text, 0)

@@ -60,7 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     strict = parser.add_argument_group("how")
     strict.add_argument("--jobs", type=count, default=1, metavar="N", help="number of processes (default: 1)")
-    strict.add_argument("--max-rejects", type=limit, metavar="N", help="fail if more than N records are rejected")
+    limits = "fail if more records are rejected: a number, or a share such as 5%%"
+    strict.add_argument("--max-rejects", type=limit, metavar="LIMIT", help=limits)
     strict.add_argument("--no-skip-invalid", action="store_true", help="fail at the first rejected record")
 
 
@@ -92,7 +93,9 @@ def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, Atom
     work = Canonization(pool, policy, _writer(drafts.get(arguments.output)), rejects.write if rejects else bool)
     try:
         with chunks.opened(str(arguments.input)) if arguments.input else contextlib.nullcontext(0) as source:
-            return work.feed(_records(arguments, source, name), name, source)
+            work.feed(_records(arguments, source, name), name, source)
+            work.check_share()
+            return work.total
     except Failure as failure:
         # What was refused is what the user will want to look at.
         if rejects and failure.code is Code.TOO_MANY_REJECTS:

@@ -13,6 +13,7 @@ from lorchestra.components.canonizer.record.rules import UNREADABLE, Reject, Sta
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import rejects as rejects_format
 from lorchestra.records.lineage import Runs
+from lorchestra.records.reject_limit import Limit, exceeds
 
 Write = Callable[[bytes], object]
 
@@ -22,7 +23,7 @@ class Policy:
     """What a rejected record means: it is counted, or it is the end of the job."""
 
     skip_invalid: bool = True
-    max_rejects: int | None = None
+    max_rejects: Limit = None
 
 
 @dataclass(slots=True)
@@ -102,6 +103,13 @@ class Canonization:
         self.total.add(tally)
         return tally
 
+    def check_share(self) -> None:
+        """After the last input. Raises Failure(TOO_MANY_REJECTS) if a greater share was rejected than is allowed."""
+        rejected, records = self.total.rejected, self.total.records_in
+        if exceeds(self._policy.max_rejects, rejected, records):
+            what = f"{rejected:,} of {records:,} records were rejected; max_rejects is {self._policy.max_rejects}"
+            raise Failure(Code.TOO_MANY_REJECTS, what)
+
     def _judge(self, first: Reject, name: str, rejected: int) -> None:
         if not self._policy.skip_invalid:
             where = f" at {first.schema_path}" if first.schema_path else ""
@@ -110,7 +118,7 @@ class Canonization:
             )
             raise Failure(Code.TOO_MANY_REJECTS, what)
         most = self._policy.max_rejects
-        if most is not None and rejected > most:
+        if isinstance(most, int) and rejected > most:
             raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records were rejected")
 
 

@@ -23,6 +23,7 @@ from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import lineage as lineage_format
 from lorchestra.records.lineage import Digest, Runs
 from lorchestra.records.names import source_of
+from lorchestra.records.reject_limit import Limit
 from lorchestra.storage.atomic import AtomicFile, commit, stage
 
 
@@ -44,7 +45,7 @@ class Job(NamedTuple):
     engine: str | None
     skip_invalid: bool
     require_checksums: bool
-    max_rejects: int | None
+    max_rejects: Limit
     recipe: dict[str, str] | None
 
 
@@ -78,6 +79,7 @@ def _canonize(job: Job, pool: Pool) -> Tally:
             )
             engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
             inputs.append(_feed(work, source, prepared["transform"]))
+        work.check_share()
         document = lineage_format.document(
             output=_entry(output, job, work.total.records_out),
             rejects=None if rejects.empty else _entry(rejects, job, work.total.rejected),
