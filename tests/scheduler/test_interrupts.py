@@ -83,7 +83,7 @@ def test_nothing_is_left(built: Project, end: Callable[[int], None], program: tu
         out, err = child.communicate(timeout=30)
     assert "Traceback" not in out + err
     assert child.returncode == (-signal.SIGKILL if end is the_run_is_killed else 130)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60  # far more than it takes: the machine may be busy
     while running(started) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert running(started) == []
