@@ -64,7 +64,7 @@ def test_the_configuration_it_shows_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(shown)
     loaded = config.load(path, {"PHI": str(tmp_path / "phi")})
-    assert {source.type for source in loaded.extract.sources} == {"meltano", "command", "files"}
+    assert {source.type for source in loaded.extract.sources} == {"meltano", "command", "files", "mailbox"}
 
 
 def test_its_links_lead_somewhere() -> None:

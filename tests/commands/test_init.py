@@ -45,10 +45,10 @@ def test_nothing_that_exists_is_overwritten(tmp_path: Path) -> None:
 
 def test_the_commented_sources_of_the_template_are_valid(tmp_path: Path) -> None:
     text, count = re.subn(r"^      # ([a-z-]+: \{)", r"      \1", TEMPLATE.read_text(), flags=re.MULTILINE)
-    assert count == 3
+    assert count == 4
     (tmp_path / "pipeline.yaml").write_text(text)
     sources = config.load(tmp_path / "pipeline.yaml").extract.sources
-    assert {source.type for source in sources} == {"sample", "files", "command", "meltano"}
+    assert {source.type for source in sources} == {"sample", "files", "command", "mailbox", "meltano"}
 
 
 def test_the_configuration_can_be_named_in_the_environment(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ behavior: {jobs: 0, fail_fast: 3}
         "5:5: `output_dir` must be text in quotes",
         "7:7: a source's name has at most 120 lower-case letters, digits, _ and single - and .",
         "7:60: `start` is not a day of the calendar",
-        "8:11: `type` must be one of sample, command, files, meltano; did you mean `sample`?",
+        "8:11: `type` must be one of sample, command, files, mailbox, meltano; did you mean `sample`?",
         "9:13: unknown key `max_attemps`; did you mean `max_attempts`?",
         "9:29: `backoff_seconds` is too small",
         "10:62: `transform` is missing in item 1 of `mappings`",
@@ -219,7 +219,7 @@ behavior: {jobs: 0, fail_fast: 3}
     [
         ("{kind: gmail-messages}", "`type` is missing in `a`"),
         ("5", "`a` must be a mapping"),
-        ("{type: [sample]}", "`type` must be one of sample, command, files, meltano"),
+        ("{type: [sample]}", "`type` must be one of sample, command, files, mailbox, meltano"),
         ("{type: files, inbox: x, mode: mvoe}", "`mode` must be one of move, copy; did you mean `move`?"),
         ("{type: files, inbox: x, kind: y}", "unknown key `kind`"),
         ("{type: meltano, repo_path: x, loader: y, parallel: 2.0}", "`parallel` must be a whole number"),

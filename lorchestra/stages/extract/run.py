@@ -95,7 +95,7 @@ class SourceRun:
             self.retry, lambda number: self._attempt(number, staging, held), sleep=self.sleep, on_wait=self._wait
         )
         streams = self._streams(named_only=self._type.own_name_only and not staging.has_report)
-        rules = Rules(streams, self.source.settings.get("key"), self._type.originals_stay)
+        rules = Rules(streams, self.source.settings.get("key", self._type.key), self._type.originals_stay)
         published = staging.publish(self.raw_dir, rules, finished=self.finished)
         for file in result.confirmed:
             published.confirm(file)

@@ -3,7 +3,7 @@
 A package adds a type with an entry point in the group `lorchestra.sources`: a class that implements `SourceType` and is
 created without arguments. `type` of a source in pipeline.yaml names it. The class needs one file:
 
-    class Mailbox(SourceType):
+    class Calendar(SourceType):
         settings = {"required": ["path"], "properties": {"path": {"$ref": "#/$defs/path"}}}
 
         def attempt(self, task: Attempt) -> AttemptResult:
@@ -29,6 +29,7 @@ _BUILT_IN: Mapping[str, tuple[str, str]] = {
     "sample": ("sample", "Sample"),
     "command": ("command", "Command"),
     "files": ("files", "Files"),
+    "mailbox": ("mailbox", "Mailbox"),
     "meltano": ("meltano", "Meltano"),
 }
 
@@ -43,6 +44,8 @@ class SourceType(Protocol):
     own_name_only: ClassVar[bool] = True
     """Whether every file must be named `{source}-{date}.jsonl` or as a declared stream. If not, a file may have the
     name of any raw file, and a single file with another name is the source's only stream."""
+    key: ClassVar[tuple[str, ...] | None] = None
+    """The fields that identify a record if the source declares no `key`. None: a loader's report says, or none do."""
     originals_stay: ClassVar[bool] = False
     """Whether the original of a refused file stays where it came from, so that no copy has to be kept."""
 
