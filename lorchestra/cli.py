@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 STAGES = ("extract", "canonize", "index")
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
 _INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
+_AUDIT = "show or verify the audit log: who ran what, and who read records"
 _EXAMPLES = """\
 examples:
   lorchestra init practice             create a pipeline in a new directory
@@ -81,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument(
         "--fix", action="store_true", help="repair permissions of the PHI directories; print each command"
     )
+
+    audit = verbs.add_parser("audit", help=_AUDIT, description=_AUDIT)
+    parts = audit.add_subparsers(prog=f"{parser.prog} audit", required=True, metavar="COMMAND")
+    show = _verb(parts, "show", _audit_show, "show who ran what and who read records")
+    show.add_argument("--last", type=int, metavar="N", help="only the last N entries")
+    show.add_argument("--json", action="store_true", help="print one JSON object a line")
+    verify = _verb(parts, "verify", _audit_verify, "verify that no entry was changed, removed, added or reordered")
+    verify.add_argument("files", nargs="*", type=commandline.path, metavar="FILE", help="files of the log moved away")
 
     refused = _verb(verbs, "refused", _refused, "list, re-submit or discard files that extraction could not publish")
     refused.add_argument("source", nargs="?", metavar="SOURCE", help="only this source")
@@ -182,6 +191,26 @@ def _validate(options: argparse.Namespace) -> int:
     for warning in report.warnings:
         print(f"??  {warning}")
     return next((check.failure.exit for check in report.checks if check.failure), 0)
+
+
+def _audit_show(options: argparse.Namespace) -> int:
+    from lorchestra.commands import audit
+
+    for entry in audit.show(options.config, options.last):
+        if options.json:
+            import json
+
+            print(json.dumps(entry))
+        else:
+            print(audit.text(entry))
+    return 0
+
+
+def _audit_verify(options: argparse.Namespace) -> int:
+    from lorchestra.commands import audit
+
+    print(audit.verify(options.config, options.files))
+    return 0
 
 
 def _refused(options: argparse.Namespace) -> int:

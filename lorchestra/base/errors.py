@@ -46,6 +46,7 @@ class Code(StrEnum):
     SCHEMA_MISSING = "schema_missing"
     SCHEMA_INVALID = "schema_invalid"
     STORE_DAMAGED = "store_damaged"
+    AUDIT_TAMPERED = "audit_tampered"
     PERMISSION = "permission"
     INSECURE = "insecure"
     NO_SPACE = "no_space"
@@ -53,6 +54,7 @@ class Code(StrEnum):
     TOO_FEW_FILES = "too_few_files"
     BUSY = "busy"
     INPUT_CHANGED = "input_changed"
+    VERSION_MISMATCH = "version_mismatch"
     COMPONENT_FAILED = "component_failed"
     COMPONENT_MISSING = "component_missing"
     COMPONENT_CRASHED = "component_crashed"
@@ -96,6 +98,9 @@ HANDLING: Mapping[Code, Handling] = {
     Code.STORE_DAMAGED: Handling(
         Exit.UNEXPECTED, False, "Run `vector-projector verify`, then `vector-projector repair`."
     ),
+    Code.AUDIT_TAMPERED: Handling(
+        Exit.UNEXPECTED, False, "Compare with a backup of the logs, and find out who could write to them."
+    ),
     Code.PERMISSION: Handling(Exit.PERMISSION, False, "Check the owner and mode of the path, or run as its owner."),
     Code.INSECURE: Handling(Exit.PERMISSION, False, "Run the command shown, then start again."),
     Code.NO_SPACE: Handling(
@@ -110,6 +115,9 @@ HANDLING: Mapping[Code, Handling] = {
     Code.BUSY: Handling(Exit.BUSY, False, "Wait for the other run to end."),
     Code.INPUT_CHANGED: Handling(
         Exit.TRY_LATER, True, "An input changed while it was read. Run again when nothing writes to it."
+    ),
+    Code.VERSION_MISMATCH: Handling(
+        Exit.TRY_LATER, False, "A program or the registry was replaced after the run was planned. Start again."
     ),
     Code.COMPONENT_FAILED: Handling(
         Exit.UNEXPECTED, True, "Read the program's log in .work/logs of the PHI directory; it may contain PHI."

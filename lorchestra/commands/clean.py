@@ -51,7 +51,7 @@ def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes:
     snapshot = preflight.snapshot(path)
     if dry_run:
         return find(snapshot, stages, stale=stale), False
-    preflight.lock(snapshot)
+    preflight.lock(snapshot, "lorchestra clean")
     found = find(snapshot, stages, stale=stale)
     if not found.paths:
         return found, False

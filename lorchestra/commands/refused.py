@@ -36,7 +36,7 @@ def find(path: Path, source: str | None = None) -> list[Refused]:
 def submit(path: Path, source: str | None = None) -> list[Refused]:
     """Move refused files back to staging; return them. Raises Failure(BUSY) while a run is in progress."""
     snapshot = preflight.snapshot(path)
-    lock = preflight.lock(snapshot)
+    lock = preflight.lock(snapshot, "lorchestra refused --submit")
     try:
         found = _find(snapshot.config, source)
         for refused in found:
@@ -51,7 +51,7 @@ def submit(path: Path, source: str | None = None) -> list[Refused]:
 def discard(path: Path, source: str | None = None, *, yes: bool = False) -> list[Refused]:
     """Remove refused files after confirmation; return those that were removed. Raises Failure(BUSY | USAGE)."""
     snapshot = preflight.snapshot(path)
-    lock = preflight.lock(snapshot)
+    lock = preflight.lock(snapshot, "lorchestra refused --discard")
     try:
         found = _find(snapshot.config, source)
         question = f"Discard {counted(len(found), 'refused file')}? Their records may exist nowhere else."

@@ -12,7 +12,7 @@ from lorchestra.base import program
 from lorchestra.base.errors import Exit
 from lorchestra.history import runs
 from lorchestra.history.runs import RunRecord
-from lorchestra.planning import noop, preflight, surroundings, trusted_files
+from lorchestra.planning import noop, preflight, run_audit, surroundings, trusted_files
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, Snapshot
 from lorchestra.process import programs
 
@@ -41,8 +41,10 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
         record = preflight.new_run(snapshot.config)
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
+            run_audit.write(snapshot, record)
             return record
     _check(snapshot, stages)
+    run_audit.begin(snapshot, stages)
     # Importing doit takes longer than a whole no-op run.
     from lorchestra.scheduler.execute import execute
     from lorchestra.scheduler.tasks import Pipeline

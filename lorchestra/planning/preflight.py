@@ -15,7 +15,7 @@ from lorchestra.planning.config import Config
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.planning.task_store import FILE, TaskStore
 from lorchestra.records import targets
-from lorchestra.storage import private
+from lorchestra.storage import audit, private
 from lorchestra.storage.private import Lock
 from lorchestra.storage.trust import Exposure
 
@@ -51,10 +51,11 @@ def examine_content(snapshot: Snapshot) -> Iterator[Exposure]:
         yield from phi.examine_content(root, known)
 
 
-def lock(snapshot: Snapshot) -> Lock:
+def lock(snapshot: Snapshot, command: str = "") -> Lock:
     """Check the PHI directories and their content, take the pipeline's lock, remove what killed writers left.
 
-    Nothing is created or written before all checks have passed. The lock is held until the process ends.
+    Nothing is created or written before all checks have passed. The lock is held until the process ends. `command` is
+    what the audit log says about it; it is not recorded if empty.
     Raises Failure(INSECURE | PERMISSION | BUSY).
     """
     config = snapshot.config
@@ -77,6 +78,8 @@ def lock(snapshot: Snapshot) -> Lock:
     for directory in (*canonical, config.log_directory, work, work / "staging"):
         if directory.is_dir():
             private.sweep(directory)
+    if command:
+        audit.append(audit.create(work, config.log_directory), command)
     return held
 
 

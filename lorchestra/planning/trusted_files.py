@@ -95,7 +95,7 @@ def _examine_logs(directory: Path) -> Iterator[Exposure]:
     faulty = [
         name
         for name, status in listed.files.items()
-        if name.startswith(("pipeline-", "state.json", "runs.jsonl"))
+        if name.startswith(("pipeline-", "state.json", "runs.jsonl", "audit"))
         and (
             status.st_uid != os.geteuid()
             or status.st_nlink > 1

@@ -71,7 +71,7 @@ class Loader(DodoTaskLoader):
             if cmd.dep_manager:  # None for `doit tabcompletion`
                 pipeline.snapshot.store = _store(cmd)
             if cmd.name in _WRITING:
-                pipeline.lock()
+                pipeline.lock(f"doit {cmd.name}")
             cmd._execute = self._guarded(cmd._execute)
             if cmd.name in _SELECTING and cmd.sel_tasks:
                 cmd.sel_tasks = pipeline.select(cmd.sel_tasks)

@@ -14,7 +14,7 @@ from lorchestra.executors.executor import Executor
 from lorchestra.history import running, runs
 from lorchestra.history.log import Log
 from lorchestra.history.stages import STAGES
-from lorchestra.planning import noop, preflight, trusted_files
+from lorchestra.planning import noop, preflight, run_audit, trusted_files
 from lorchestra.planning.cleaning import Cleaner
 from lorchestra.planning.config import Source
 from lorchestra.planning.plan import Target
@@ -215,11 +215,11 @@ class Pipeline:
         """What `doit clean` calls for each canonical file."""
         return Cleaner(self.config)
 
-    def lock(self) -> None:
+    def lock(self, command: str) -> None:
         """Check what runs and decides, and the directories; take the pipeline's lock: see `preflight.lock`."""
         if self._held is None:
             trusted_files.require_installation(self.config)
-            self._held = preflight.lock(self.snapshot)
+            self._held = preflight.lock(self.snapshot, command)
 
     def begin(self, selected: Sequence[str]) -> None:
         """Note that the run begins, so that a killed one can be told from a finished one."""
@@ -261,6 +261,7 @@ class Pipeline:
             sources = "" if self.config.extract.sources else ", and pipeline.yaml has no sources"
             self.run.nothing_to_do = f"{self.config.extract.output_dir} holds no raw files{sources}."
         runs.write(self.config.log_directory, self.run)
+        run_audit.write(self.snapshot, self.run)
         running.end(self.config.work_directory)
         if self._inputs_digest:
             after = Snapshot(self.config, self.snapshot.store, self.snapshot.canonical_files.raw)

@@ -39,8 +39,8 @@ def append(path: Path) -> int:
     return _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Append one line to a private file, one process at a time.
+def append_line(path: Path, line: bytes, *, durable: bool = False) -> None:
+    """Append one line to a private file, one process at a time; synchronize it if `durable`.
 
     If a crash left an incomplete last line, it is ended first, so that only that line is lost. Raises OSError with the
     file's name.
@@ -53,6 +53,10 @@ def append_line(path: Path, line: bytes) -> None:
         whole = b"\n" * torn + line + b"\n"
         if os.write(descriptor, whole) < len(whole):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if durable:
+            os.fsync(descriptor)
+            if size == 0:
+                sync_directory(path.parent)
     except OSError as error:
         error.filename = str(path)
         raise

@@ -27,6 +27,7 @@ from lorchestra.components.canonizer.authoring import goldens
 from lorchestra.components.canonizer.commands.arguments import add_registry, count
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import jsonl, registry
+from lorchestra.storage import audit
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
 
@@ -60,6 +61,9 @@ def run(args: argparse.Namespace) -> int:
     document = _document(args.input, args.line)
     if not args.yes and is_private(args.input):
         _ask(args.input)
+    audit.record_read(
+        args.input, "can transform try", transform=args.id, line=args.line, **audit.named([str(args.input)])
+    )
     with closing(Pool()) as pool:
         goldens.prepare(pool, meta, args.schemas, args.engine)
         outcome = goldens.apply(pool, document)

@@ -22,7 +22,7 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import output
 from lorchestra.components.projector.upkeep import connect
 from lorchestra.components.projector.upkeep.connect import Opened
-from lorchestra.storage import private
+from lorchestra.storage import audit, private
 
 
 class _Day(NamedTuple):
@@ -45,6 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the current objects, by type, day and moment, byte for byte as they came."""
     with connect.for_reading(Store(config.resolve(options).store)) as opened:
+        for kind in options.type:
+            lookup.type_number(opened.connection, kind)  # raises for a name that is none
+        audit.record_read(opened.store.root, "vector-projector export", types=sorted(options.type))
         found = _found(opened.connection, options)
         if options.output == "-":
             for item in found:

@@ -17,6 +17,7 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect
 from lorchestra.components.projector.upkeep.connect import Opened
+from lorchestra.storage import audit
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the record, or what is known about it."""
     with connect.for_reading(Store(config.resolve(options).store)) as opened:
+        audit.record_read(opened.store.root, "vector-projector get", options.id)
         matches = lookup.revisions(opened.connection, options.id)
         if options.history:
             _write_history(matches, options.format)

@@ -15,6 +15,7 @@ from lorchestra.components.projector.objects import layout
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import output
 from lorchestra.components.projector.upkeep import connect
+from lorchestra.storage import audit
 
 _COLUMNS = ("id", "revision", "state", "time", "title")
 
@@ -33,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Print one row an object."""
     with connect.for_reading(Store(config.resolve(options).store)) as opened:
         no = lookup.type_number(opened.connection, options.type)
+        audit.record_read(opened.store.root, "vector-projector list", type=options.type)
         query = f"""
             SELECT {lookup.COLUMNS}, {_title(opened.connection, no)}
             FROM object {lookup.JOINS} JOIN fields_{no} AS fields ON fields.object = object.no

@@ -17,6 +17,7 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect, purge, purge_check
 from lorchestra.components.projector.upkeep.connect import Opened
+from lorchestra.storage import audit
 
 _COMPLETED = """\
 vector-projector: the interrupted purge is complete; the database and its full text were rewritten
@@ -53,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
             return 0
         if not options.yes:
             _ask(len({found.name.id for found in matches}))
+        objects = len({found.name.id for found in matches})
+        asked = f"{key}={value}" if key else " ".join(options.ids)
+        audit.record_read(store.root, "vector-projector purge", asked, objects=objects)
         _purge(opened, matches, key, value)
     return 0
 

@@ -15,6 +15,7 @@ from lorchestra.components.projector import config
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import output, views
 from lorchestra.components.projector.upkeep import connect
+from lorchestra.storage import audit
 
 _ALLOWED = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _LONGEST_VALUE = 256 * 1024 * 1024
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
             raise Failure(Code.USAGE, "no SQL given", advice="vector-projector query 'SELECT ...', or --views")
         sql = sys.stdin.read() if options.sql == "-" else options.sql
         columns = _prepare(opened.connection, sql)
+        audit.record_read(opened.store.root, "vector-projector query", sql)
         output.write(sys.stdout, columns, _rows(opened.connection, sql, options.seconds), options.format)
     return 0
 

@@ -15,6 +15,7 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import embedding, output, search
 from lorchestra.components.projector.upkeep import connect
 from lorchestra.components.projector.upkeep.connect import Opened
+from lorchestra.storage import audit
 
 _COLUMNS = ("id", "type", "time", "title", "snippet")
 
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     match = words if options.raw or options.semantic else search.match(words)
     wanted = search.Wanted(match, tuple(options.type), options.since, options.until, options.limit, options.all)
     with connect.for_reading(Store(config.resolve(options).store)) as opened:
+        audit.record_read(opened.store.root, "vector-projector search", words)
         if options.semantic:
             results = _by_meaning(opened, wanted)
         else:
