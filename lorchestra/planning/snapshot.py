@@ -140,6 +140,16 @@ class Snapshot:
             "require_checksums": canonize.require_checksums,
             "max_rejects": canonize.max_rejects,
             "recipe": self.recipe(target).recipe,
+            "require": self._requirements(target),
+        }
+
+    def _requirements(self, target: Target) -> dict[str, Any]:
+        """What a worker must be and read, so that the recipe is true: programs can be replaced during a run."""
+        used = [self.transforms[transform] for transform in dict.fromkeys(t for _, t in target.inputs)]
+        version = self._recipe["canonizer"]
+        return {
+            **({"canonizer": version} if version else {}),
+            "transforms": {str(transform.meta): dict(transform.digests) for transform in used},
         }
 
     def index_reasons(self) -> dict[str, str | None]:

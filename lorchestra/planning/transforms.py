@@ -7,7 +7,7 @@ the name in its target schema, and one digest over all of them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ class Transform(NamedTuple):
     type: str
     files: tuple[Path, ...]
     fingerprint: str
+    digests: Mapping[str, str]
+    """What a job requires of the worker: the digests of the metadata and the spec, by their names in the lineage."""
 
 
 def resolve(root: Path, schemas: Path, transform_id: str) -> Transform:
@@ -41,7 +43,8 @@ def resolve(root: Path, schemas: Path, transform_id: str) -> Transform:
         raise Failure(Code.TRANSFORM_INVALID, f"{meta}: it names no target schema")
     roots = [key for key in (source, target) if key]
     files = (meta, _spec(meta, entries), *_closure(iglu.SchemaRegistry(schemas), roots))
-    return Transform(transform_id, meta, target.name, files, _fingerprint(files))
+    digests = {"meta_sha256": _sha256(files[0]), "spec_sha256": _sha256(files[1])}
+    return Transform(transform_id, meta, target.name, files, _fingerprint(files), digests)
 
 
 def _schema_key(entries: dict[str, Any], keys: tuple[str, ...]) -> iglu.SchemaKey | None:
@@ -71,6 +74,10 @@ def _closure(schemas: iglu.SchemaRegistry, keys: list[iglu.SchemaKey]) -> Iterat
             continue
         yield schema.path
         keys += iglu.references(schema)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 def _fingerprint(files: tuple[Path, ...]) -> str:

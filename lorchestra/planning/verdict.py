@@ -76,6 +76,7 @@ def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
     try:
         yield from _changed_outputs(file, receipt, files)
         yield from _changed_recipe(recipe.recipe, receipt.get("recipe"))
+        yield from _made_by_other(receipt)
         yield from _changed_inputs(recipe, receipt["inputs"], files.raw)
     except (KeyError, TypeError, AttributeError):
         yield "its lineage cannot be read"
@@ -105,6 +106,16 @@ def _changed_recipe(now: Mapping[str, str], then: Mapping[str, str] | None) -> I
             yield f"{name} is no longer used"
         elif now[name] != before[name]:
             yield f"{name} changed"
+
+
+def _made_by_other(receipt: dict[str, Any]) -> Iterator[str]:
+    """The recipe says what was planned; `can` itself writes what it was. Other canonizers may name no version."""
+    made, planned = receipt.get("canonizer") or {}, (receipt.get("recipe") or {}).get("canonizer", "")
+    if made.get("name") != "can" or not planned.startswith("can "):
+        return
+    used = (f"can {made.get('version')} (", f"{made.get('engine')} {made.get('engine_version')}")
+    if not all(part in planned for part in used):
+        yield "made by another version of the canonizer"
 
 
 def _changed_inputs(recipe: Recipe, before: list[dict[str, Any]], raw: Listing) -> Iterator[str]:

@@ -254,3 +254,14 @@ def test_a_project_whose_tasks_are_all_ignored_is_not_empty(built: Project) -> N
     shown = built.run("doit", "canonize").stdout
     assert "3 tasks ignored" in shown
     assert "Nothing to do" not in shown
+
+
+def test_a_canonizer_that_is_not_the_version_that_was_planned_builds_nothing(project: Project) -> None:
+    """As if it were upgraded between the plan and the start of a worker."""
+    script = project.root / "replaced-can"
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "can 9.9.9 (jsonatapy 1)" || exec {BIN}/can "$@"\n')
+    script.chmod(0o755)
+    project.edit("    registry: transforms\n", "    registry: transforms\n    command: ./replaced-can\n")
+    ended = project.run("lorchestra", "run", status=75)
+    assert "canonizer is can " in ended.stdout and "the job requires can 9.9.9" in ended.stdout
+    assert not list(project.canonical.glob("*.jsonl"))

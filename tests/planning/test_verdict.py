@@ -205,3 +205,23 @@ def test_a_receipt_is_read_or_is_none(made: Made, tmp_path: Path) -> None:
     assert lineage.read(tmp_path / "nowhere") is None
     (tmp_path / "list").write_text("[]")
     assert lineage.read(tmp_path / "list") is None
+
+
+@pytest.mark.parametrize(
+    ("made", "rebuilt"),
+    [
+        ({"name": "can", "version": "1", "engine": "jsonatapy", "engine_version": "2.2.13"}, False),
+        ({"name": "can", "version": "2", "engine": "jsonatapy", "engine_version": "2.2.13"}, True),
+        ({"name": "can", "version": "1", "engine": "jsonatapy", "engine_version": "2.2.12"}, True),
+        ({"name": "other", "version": "2"}, False),
+    ],
+)
+def test_the_version_that_made_a_file_counts_not_the_one_that_was_planned(
+    tmp_path: Path, made: dict[str, str], rebuilt: bool
+) -> None:
+    file = Made(tmp_path)
+    file.receipt["recipe"] = RECIPE | {"canonizer": "can 1 (jsonatapy 2.2.13)"}
+    file.receipt["canonizer"] = made
+    file.write()
+    file.recipe = file.recipe._replace(recipe=file.receipt["recipe"])
+    assert file.reasons() == (("made by another version of the canonizer",) if rebuilt else ())

@@ -37,9 +37,9 @@ def content(trail: Trail) -> list[bytes]:
     return log(trail).read_bytes().splitlines(keepends=True)
 
 
-def rewrite(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Trail], None]:
+def rewrite(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Trail], object]:
     """An attack that changes the lines of the current file, which holds the entries 7 to 9."""
-    return lambda trail: None if log(trail).write_bytes(b"".join(change(content(trail)))) else None
+    return lambda trail: log(trail).write_bytes(b"".join(change(content(trail))))
 
 
 def forge(trail: Trail) -> None:
@@ -72,8 +72,11 @@ def key_and_log_replaced(trail: Trail) -> None:
     shutil.copy(other.logs / audit.FILE, log(trail))
 
 
-ATTACKS: dict[str, tuple[Callable[[Trail], None], str]] = {
-    "a value edited": (rewrite(lambda old: [old[0].replace(b'"objects":7', b'"objects":1'), *old[1:]]), "jsonl:1: changed"),
+ATTACKS: dict[str, tuple[Callable[[Trail], object], str]] = {
+    "a value edited": (
+        rewrite(lambda old: [old[0].replace(b'"objects":7', b'"objects":1'), *old[1:]]),
+        "jsonl:1: changed",
+    ),
     "a space added": (rewrite(lambda old: [old[0].replace(b":", b": ", 1), *old[1:]]), "jsonl:1: changed"),
     "a field added": (rewrite(lambda old: [old[0].replace(b",", b',"x":1,', 1), *old[1:]]), "jsonl:1: changed"),
     "a MAC edited": (rewrite(lambda old: [*old[:1], old[1][:-4] + b'0"}\n', old[2]]), "jsonl:2: changed"),
@@ -83,7 +86,10 @@ ATTACKS: dict[str, tuple[Callable[[Trail], None], str]] = {
     "the last two entries removed": (earlier_copy, "entries 8 to 9 are missing"),
     "the last entry cut in half": (rewrite(lambda old: [*old[:2], old[2][:40]]), "entry 9 is missing"),
     "an entry made unreadable": (rewrite(lambda old: [old[0], b"\n", old[2]]), "entry 8 is missing"),
-    "two entries swapped": (rewrite(lambda old: [old[1], old[0], old[2]]), "entry 7 is here a second time or out of order"),
+    "two entries swapped": (
+        rewrite(lambda old: [old[1], old[0], old[2]]),
+        "entry 7 is here a second time or out of order",
+    ),
     "an entry repeated": (rewrite(lambda old: [*old, old[0]]), "entry 7 is here a second time"),
     "an old entry added at the end": (rewrite(lambda old: [*old, old[2]]), "entry 9 is here a second time"),
     "an entry forged": (forge, "jsonl:4: changed"),
@@ -93,14 +99,14 @@ ATTACKS: dict[str, tuple[Callable[[Trail], None], str]] = {
     "an earlier file removed": (lambda trail: audit.files(trail.logs)[0].unlink(), "entries 1 to 3 are missing"),
     "all files removed": (lambda trail: shutil.rmtree(trail.logs), "entries 1 to 9 are missing"),
     "all entries made again with another key": (key_and_log_replaced, "not made with the key of this pipeline"),
-    "the head reset": (lambda trail: None if (trail.directory / "head").write_text("") else None, "the head is older"),
-}  # fmt: skip
-HARMLESS: dict[str, Callable[[Trail], None]] = {
+    "the head reset": (lambda trail: (trail.directory / "head").write_text(""), "the head is older"),
+}
+HARMLESS: dict[str, Callable[[Trail], object]] = {
     "nothing": lambda trail: None,
     "files renamed": swap_files,
     "an incomplete line of a crash": rewrite(lambda old: [*old, b'{"number":10,"ti']),
-    "a crash between the entry and the head": lambda trail: (
-        None if (trail.directory / "head").write_text(f"8 {json.loads(content(trail)[1])['mac']}") else None
+    "a crash between the entry and the head": lambda trail: (trail.directory / "head").write_text(
+        f"8 {json.loads(content(trail)[1])['mac']}"
     ),
 }
 

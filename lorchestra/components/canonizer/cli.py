@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from lorchestra import __version__
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure
 
@@ -40,7 +39,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
         sys.stdout.write(_overview(COMMANDS))
         return 0
     if arguments[0] in ("-V", "--version"):
-        sys.stdout.write(f"can {__version__}\n")
+        from lorchestra.components.canonizer.record.engines import canonizer_version
+
+        sys.stdout.write(f"{canonizer_version()}\n")
         return 0
     words = next((w for w in COMMANDS if tuple(arguments[: len(w)]) == w), None)
     if words is None:

@@ -300,3 +300,29 @@ def test_two_engines_give_the_same_bytes(server: Server, job: dict[str, Any]) ->
     before = contents(job)
     server.ask({**job, "engine": "jlens"})
     assert contents(job)["output"] == before["output"]
+
+
+@pytest.mark.parametrize(
+    ("require", "named"),
+    [
+        ({"canonizer": "can 0.0.1 (jsonatapy 1.0.0)"}, "canonizer is can "),
+        ({"transforms": {"META": {"spec_sha256": "0" * 64}}}, "spec_sha256 of "),
+        ({"transforms": {"META": {"meta_sha256": "0" * 64}}}, "meta_sha256 of "),
+    ],
+)
+def test_a_job_that_was_planned_for_something_else_is_refused(
+    server: Server, job: dict[str, Any], require: dict[str, Any], named: str
+) -> None:
+    meta = job["inputs"][0]["meta"]
+    job["require"] = json.loads(json.dumps(require).replace("META", meta))
+    result = server.ask(job)
+    assert (result["status"], result["code"]) == ("failed", "version_mismatch")
+    assert result["what"].startswith(named)
+    assert not Path(job["output"]).exists()
+
+
+def test_a_job_that_requires_what_there_is_runs(server: Server, job: dict[str, Any]) -> None:
+    version = subprocess.run([CAN, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    spec = hashlib.sha256(Path(job["inputs"][0]["meta"].replace(".meta.yaml", ".jsonata")).read_bytes()).hexdigest()
+    job["require"] = {"canonizer": version, "transforms": {job["inputs"][0]["meta"]: {"spec_sha256": spec}}}
+    assert server.ask(job)["status"] == "ok"

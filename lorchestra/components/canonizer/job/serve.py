@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ import orjson
 
 from lorchestra import __version__
 from lorchestra.base import yaml_schema
-from lorchestra.base.errors import Code, Failure, Outcome
+from lorchestra.base.errors import Code, Failure, Outcome, visible
 from lorchestra.base.program import place
 from lorchestra.base.yaml_document import Document
 from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
+from lorchestra.components.canonizer.record import engines
 from lorchestra.components.canonizer.record.requests import Order
 from lorchestra.components.canonizer.workers.chunks import cut, opened
 from lorchestra.components.canonizer.workers.pool import Pool
@@ -47,6 +49,7 @@ class Job(NamedTuple):
     require_checksums: bool
     max_rejects: Limit
     recipe: dict[str, str] | None
+    require: Mapping[str, Any]
 
 
 def answer(line: bytes, pool: Pool) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def answer(line: bytes, pool: Pool) -> dict[str, Any]:
 
 
 def _canonize(job: Job, pool: Pool) -> Tally:
+    _require("canonizer", job.require.get("canonizer"), engines.canonizer_version())
+    wanted = job.require.get("transforms", {})
     with stage(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
         work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
         engine: dict[str, Any] = {"engine": None, "engine_version": None}
@@ -77,6 +82,8 @@ def _canonize(job: Job, pool: Pool) -> Tally:
             prepared = pool.prepare(
                 Order(source.meta, job.schemas, job.engine, job.require_checksums, source_of(source.path))
             )
+            for name, value in wanted.get(source.meta, {}).items():
+                _require(f"{name} of {visible(source.meta)}", value, prepared["transform"].get(name))
             engine = {"engine": prepared["engine"], "engine_version": prepared["engine_version"]}
             inputs.append(_feed(work, source, prepared["transform"]))
         work.check_share()
@@ -91,6 +98,12 @@ def _canonize(job: Job, pool: Pool) -> Tally:
         lineage.write(orjson.dumps(document) + b"\n")
         commit([rejects, output, lineage])
     return work.total
+
+
+def _require(what: str, wanted: str | None, found: object) -> None:
+    """Refuse a job that was planned for other programs or transforms: its result would be taken for theirs."""
+    if wanted is not None and wanted != found:
+        raise Failure(Code.VERSION_MISMATCH, f"{what} is {visible(str(found))}; the job requires {visible(wanted)}")
 
 
 def _feed(work: Canonization, source: Input, transform: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +142,7 @@ def _job(fields: dict[str, Any]) -> Job:
         require_checksums=given.get("require_checksums", True),
         max_rejects=fields.get("max_rejects"),
         recipe=fields.get("recipe"),
+        require=given.get("require", {}),
     )
     written = {os.path.realpath(path) for path in (job.output, job.rejects, job.lineage)}
     if len(written) < 3 or written & {os.path.realpath(source.path) for source in job.inputs}:

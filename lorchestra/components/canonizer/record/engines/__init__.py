@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any, Protocol
 
+from lorchestra import __version__
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.record.rules import Rule
 
@@ -46,6 +47,17 @@ class Engine(Protocol):
 
 class SyntaxFault(Exception):
     """A source that is no JSONata expression."""
+
+
+def canonizer_version() -> str:
+    """What `can --version` prints: everything that decides what a transform makes of a record, apart from its files."""
+    engines = []
+    for package in _MODULES.values():
+        try:
+            engines.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return f"can {__version__} ({', '.join(engines)})"
 
 
 def load(name: str) -> Engine:
