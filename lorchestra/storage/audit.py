@@ -16,7 +16,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -81,7 +81,7 @@ def find(near: Path) -> Trail | None:
     return next((Trail(directory) for directory in directories if (directory / "logs").is_file()), None)
 
 
-def record_read(near: Path, command: str, text: str = "", **fields: Field) -> None:
+def record_read(near: Path, command: str, text: str = "", *, files: Sequence[str] = (), **fields: Field) -> None:
     """Record that a command is about to show or copy records, or to remove them. Raises Failure if it cannot.
 
     `near` is the store or the file that is read. `text` is what the user asked for: only its digest is written, because
@@ -89,7 +89,8 @@ def record_read(near: Path, command: str, text: str = "", **fields: Field) -> No
     """
     trail = find(near)
     if trail:
-        append(trail, command, **({"asked": asked(trail, text)} if text else {}), **fields)
+        read = {"asked": asked(trail, text)} if text else {}
+        append(trail, command, **read, **fields, **(named(files) if files else {}))
 
 
 def asked(trail: Trail, text: str) -> str:
@@ -191,7 +192,7 @@ def lines(file: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line.rstrip(b"\n")
 
 
-def named(paths: list[str]) -> dict[str, Field]:
+def named(paths: Sequence[str]) -> dict[str, Field]:
     """The fields that name files. Names that do not follow the convention may hold anything: they are counted only."""
     known = sorted({name for path in paths if names.parse_raw(name := path.rpartition("/")[2])})
     return {"files": known[:_MOST_FILES], "files_total": len(set(paths))}

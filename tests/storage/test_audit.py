@@ -144,7 +144,11 @@ def test_files_that_were_moved_away_are_verified_too(trail: Trail, tmp_path: Pat
 
 
 def test_writers_in_several_threads_form_one_chain(trail: Trail) -> None:
-    threads = [threading.Thread(target=lambda: [audit.append(trail, "test") for _ in range(10)]) for _ in range(4)]
+    def write() -> None:
+        for _ in range(10):
+            audit.append(trail, "test")
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

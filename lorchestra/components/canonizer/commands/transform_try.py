@@ -61,9 +61,7 @@ def run(args: argparse.Namespace) -> int:
     document = _document(args.input, args.line)
     if not args.yes and is_private(args.input):
         _ask(args.input)
-    audit.record_read(
-        args.input, "can transform try", transform=args.id, line=args.line, **audit.named([str(args.input)])
-    )
+    audit.record_read(args.input, "can transform try", files=[str(args.input)], transform=args.id, line=args.line)
     with closing(Pool()) as pool:
         goldens.prepare(pool, meta, args.schemas, args.engine)
         outcome = goldens.apply(pool, document)
