@@ -12,7 +12,6 @@ import pytest
 
 from benchmarks.cost import children
 from lorchestra.process import guard
-from lorchestra.process import guard
 from lorchestra.storage import trust
 from tests.harness import ROOT, Project
 
@@ -30,7 +29,6 @@ def pytest_sessionstart() -> None:
     if exposures:
         pytest.exit("\n".join(map(str, exposures)) + "\nThe programs refuse to run here, so the tests cannot.", 4)
     guard.forget(0)  # starts the shell that runs as long as this process, so that it is no leftover of a test
-    guard.forget(0)  # starts its shell, which lives as long as this process: no test has left it running
 
 
 @pytest.fixture(autouse=True)
