@@ -23,10 +23,10 @@ VERBS = {
     "query": "read-only SQL over the objects",
     "verify": "check every object and every row",
     "repair": "rebuild the database from the objects alone",
-    "purge": "remove objects and all traces of them",
+    "purge": "erase objects and all traces of them",
     "export": "write the records as canonical files again",
-    "compact": "return freed space to the system",
-    "stats": "what the store holds",
+    "compact": "return free space to the file system",
+    "stats": "show counts by type",
 }
 
 
@@ -59,9 +59,12 @@ def _parser(argv: Sequence[str]) -> commandline.Parser:
     asked = next((word for word in argv if not word.startswith("-")), None)
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary)
-        sub.add_argument("--store", type=commandline.path, metavar="DIR", help="the store's directory")
+        sub.add_argument("--store", type=commandline.path, metavar="DIR", help="directory of the store")
         sub.add_argument(
-            "--config", type=commandline.path, metavar="FILE", help="a YAML file: store, schemas, on_change, full_text"
+            "--config",
+            type=commandline.path,
+            metavar="FILE",
+            help="YAML file with store, schemas, on_change, full_text",
         )
         if verb == asked:
             importlib.import_module(f"lorchestra.components.projector.commands.{verb}").arguments(sub)

@@ -47,7 +47,7 @@ def first(bench: Bench) -> Path:
 
 def test_a_sound_store_is_proven_and_nothing_is_written(filled: Bench) -> None:
     before = filled.content()
-    assert "12 objects, all proven" in filled.ok("verify").stderr
+    assert "all 12 objects verified" in filled.ok("verify").stderr
     filled.ok("verify", "--quick")
     assert filled.content() == before
 
@@ -229,7 +229,7 @@ def test_repair_sets_broken_and_foreign_files_aside_and_pull_brings_back_what_is
     flip(broken, 400)
     gone.unlink()
     (filled.store / "objects" / "notes").write_text("mine")
-    assert "10 objects, 2 broken or foreign files set aside" in filled.ok("repair").stderr
+    assert "10 objects, 2 broken or foreign files moved to quarantine" in filled.ok("repair").stderr
     assert sorted(path.name for path in (filled.store / "quarantine").iterdir()) == sorted([broken.name, "notes"])
     filled.proven()
     assert filled.pull()["inserted"] == 2

@@ -34,7 +34,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         "1:1: unknown key `stores`; did you mean `store`?",
         "2:1: `schemas` must be text in quotes",
         "3:1: `full_text` must be true or false",
-        "5:3: not the name of a type",
+        "5:3: is not a valid type name",
         "6:3: `contact` must be one of revise, skip",
     ]
 

@@ -455,7 +455,7 @@ def test_what_cannot_be_read_stops_no_other_file_and_is_not_pruned(filled: Bench
     filled.canonical("email-20251103.jsonl", [email(50)])
     ended, report = filled.try_pull("--prune")
     assert ended.returncode == 5
-    assert "no regular file" in ended.stderr
+    assert "not a regular file" in ended.stderr
     assert counts(report, "inserted", "retired", "files_missing", "files_pruned") == [1, 0, 0, 0]
     assert filled.registry("email")["holds"] is None
 

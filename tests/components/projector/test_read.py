@@ -375,7 +375,7 @@ def test_there_is_no_store_yet(bench: Bench) -> None:
     for verb in (["stats"], ["get", "AAAA"], ["list", "email"], ["search", "x"], ["query", "SELECT 1"], ["verify"]):
         ended = bench.run(*verb)
         assert ended.returncode == 2
-        assert "no store here" in ended.stderr
+        assert "contains no store" in ended.stderr
     assert not bench.store.exists()
 
 

@@ -14,7 +14,7 @@ from lorchestra.components.projector.upkeep import connect, purge
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+    parser.add_argument("--wait", action="store_true", help="wait until the store is free")
 
 
 def run(options: argparse.Namespace) -> int:

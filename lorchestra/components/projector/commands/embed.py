@@ -22,7 +22,9 @@ _BATCH = 50
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--limit", type=output.count, default=-1, metavar="N", help="no more than so many this time")
+    parser.add_argument(
+        "--limit", type=output.count, default=-1, metavar="N", help="embed at most N objects in this run"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

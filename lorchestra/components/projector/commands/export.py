@@ -71,7 +71,9 @@ def _directory(path: Path) -> Path:
     if any(path.iterdir()):
         raise Failure(Code.USAGE, f"{path}: not empty", advice="Name a new directory.")
     if path.stat().st_mode & 0o077:
-        raise Failure(Code.INSECURE, f"{path}: others may enter it", advice=f"Run: chmod 700 {shlex.quote(str(path))}")
+        raise Failure(
+            Code.INSECURE, f"{path}: accessible to other users", advice=f"Run: chmod 700 {shlex.quote(str(path))}"
+        )
     return path
 
 

@@ -22,16 +22,18 @@ from lorchestra.storage import audit
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("id", metavar="ID", help="the object's id, or the first digits of it")
+    parser.add_argument("id", metavar="ID", help="the object's id, or its first digits")
     parser.add_argument("--revision", type=output.count, metavar="N", help="this revision (default: the current one)")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--raw", action="store_true", help="the canonical line as it came, byte for byte")
+    what.add_argument("--raw", action="store_true", help="print the canonical line, byte for byte")
+    what.add_argument("--envelope", action="store_true", help="print the object's file: the record and its metadata")
+    what.add_argument("--history", action="store_true", help="list its revisions, without their content")
     what.add_argument(
-        "--envelope", action="store_true", help="the object's file: the record and what is known about it"
+        "--origin", action="store_true", help="show the canonical and raw files and lines that contain it"
     )
-    what.add_argument("--history", action="store_true", help="its revisions, without their content")
-    what.add_argument("--origin", action="store_true", help="the canonical and raw files and lines that hold it")
-    parser.add_argument("--input", type=local_path, metavar="DIR", help="where the canonical files lie, for --origin")
+    parser.add_argument(
+        "--input", type=local_path, metavar="DIR", help="directory of the canonical files, for --origin"
+    )
     output.arguments(parser)
 
 

@@ -25,8 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("type", metavar="TYPE")
     parser.add_argument("--since", "--from", type=output.day, metavar="DATE", help="from this day on")
     parser.add_argument("--until", "--to", type=output.day, metavar="DATE", help="to this day, inclusive")
-    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="how many, or all (default: 20)")
-    parser.add_argument("--retired", action="store_true", help="those that no canonical file holds any longer")
+    parser.add_argument(
+        "--limit", type=output.count, default=20, metavar="N", help="number of rows, or all (default: 20)"
+    )
+    parser.add_argument("--retired", action="store_true", help="list records that no canonical file contains any more")
     output.arguments(parser)
 
 

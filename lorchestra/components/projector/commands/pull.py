@@ -37,13 +37,15 @@ COUNTS = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--input", type=local_path, required=True, metavar="DIR", help="the directory of canonical files"
+        "--input", type=local_path, required=True, metavar="DIR", help="directory of the canonical files"
     )
-    parser.add_argument("--schemas", type=local_path, metavar="DIR", help="the schemas, as in an Iglu static registry")
+    parser.add_argument(
+        "--schemas", type=local_path, metavar="DIR", help="directory of the schemas (an Iglu static registry)"
+    )
     parser.add_argument("--type", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
     parser.add_argument("--report", type=local_path, metavar="FILE", help="write the report as JSON")
-    parser.add_argument("--prune", action="store_true", help="retire what only files held that are no longer there")
-    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+    parser.add_argument("--prune", action="store_true", help="retire records whose files no longer exist")
+    parser.add_argument("--wait", action="store_true", help="wait until the store is free")
     parser.add_argument("files", nargs="*", metavar="FILE", help="only these files of the directory")
 
 
@@ -62,9 +64,9 @@ def _pull(options: argparse.Namespace) -> int:
     began = time.monotonic()
     settings = config.resolve(options)
     if not settings.schemas.is_dir():
-        raise Failure(Code.MISSING, f"{settings.schemas}: no schemas here", advice="Check --schemas.")
+        raise Failure(Code.MISSING, f"{settings.schemas}: contains no schemas", advice="Check --schemas.")
     if options.files and options.prune:
-        raise Failure(Code.USAGE, "--prune is about a whole directory: name no FILE with it")
+        raise Failure(Code.USAGE, "--prune applies to the whole directory and takes no FILE")
     sources, failures = _sources(options.input, options.files, options.type)
     present = {source.name for source in sources} | {failed.file for failed in failures}
     store = Store(settings.store)
@@ -104,7 +106,7 @@ def _sources(directory: Path, files: Sequence[str], kinds: Sequence[str]) -> tup
     """The canonical files that are asked for."""
     for kind in kinds:
         if not names.is_type(kind):
-            raise Failure(Code.USAGE, "--type: not the name of a type")
+            raise Failure(Code.USAGE, "--type: is not a valid type name")
     if files:
         return [canonical.source(_inside(directory, file)) for file in files], []
     failure: Failure | None = None
@@ -137,7 +139,9 @@ def _inside(directory: Path, file: str) -> Path:
     if path.parent == Path():
         return directory / path
     if path.parent.absolute() != directory.absolute():
-        raise Failure(Code.USAGE, "a FILE lies outside of --input", advice="Name files of the input directory.")
+        raise Failure(
+            Code.USAGE, "a FILE is outside the --input directory", advice="Name files of the input directory."
+        )
     return path
 
 

@@ -21,16 +21,16 @@ from lorchestra.storage import audit
 
 _COMPLETED = """\
 vector-projector: the interrupted purge is complete; the database and its full text were rewritten
-  No other object has this value. The canonical and raw files still hold the records: remove them there too.
+  No other object has this value. The canonical and raw files still contain the records: remove them there too.
 """
 _COLUMNS = ("id", "type", "revision", "canonical_file", "canonical_line", "raw_file", "raw_line")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="an object's id, or the first digits of it")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an object's id, or its first digits")
     parser.add_argument("--subject", metavar="KEY=VALUE", help="all objects with this value; `-` reads it from stdin")
-    parser.add_argument("--input", type=local_path, metavar="DIR", help="where the canonical files lie")
+    parser.add_argument("--input", type=local_path, metavar="DIR", help="directory of the canonical files")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     output.arguments(parser)
@@ -78,23 +78,23 @@ def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
         raise Failure(
             Code.STORE_DAMAGED,
             f"removed, but traces remain in: {', '.join(proven.traces)}",
-            advice="What is there and not the program's own has to be removed by hand.",
+            advice="Remove files that do not belong to the store by hand.",
         )
     objects = len({found.name.id for found in matches})
     sys.stderr.write(
         f"vector-projector: {objects} objects removed, {len(matches)} revisions, {rejects} rejected records; "
-        f"{proven.searched} marks of them searched for in the store's bytes, none found\n"
-        "  The canonical and raw files above still hold them: remove them there too.\n"
+        f"{proven.searched} marks of them searched for in the bytes of the store, none found\n"
+        "  The canonical and raw files above still contain them: remove them there too.\n"
     )
 
 
 def _subject(options: argparse.Namespace) -> tuple[str, str]:
     if bool(options.ids) == bool(options.subject):
-        raise Failure(Code.USAGE, "either IDs or --subject KEY=VALUE is needed")
+        raise Failure(Code.USAGE, "name IDs, or use --subject KEY=VALUE")
     said = sys.stdin.readline().rstrip("\n") if options.subject == "-" else options.subject or ""
     key, equals, value = said.partition("=")
     if options.subject and not (key and equals and value):
-        raise Failure(Code.USAGE, "--subject is not KEY=VALUE")
+        raise Failure(Code.USAGE, "--subject must have the form KEY=VALUE")
     return key, value
 
 
@@ -118,5 +118,5 @@ def _write_places(opened: Opened, matches: list[Found], options: argparse.Namesp
 
 
 def _ask(objects: int) -> None:
-    if not confirm(f"Remove {objects} objects for good, with their history?"):
+    if not confirm(f"Erase {objects} objects with their history? This cannot be undone."):
         raise Failure(Code.USAGE, "nothing was removed", advice="")

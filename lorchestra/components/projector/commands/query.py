@@ -26,7 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("sql", metavar="SQL", nargs="?", help="one SELECT; `-` reads it from stdin")
     parser.add_argument("--views", action="store_true", help="list the views and their columns instead")
-    parser.add_argument("--seconds", type=output.positive, default=60, metavar="N", help="give up after (default: 60)")
+    parser.add_argument(
+        "--seconds", type=output.positive, default=60, metavar="N", help="stop after this many seconds (default: 60)"
+    )
     output.arguments(parser)
 
 
@@ -58,14 +60,14 @@ def _prepare(connection: apsw.Connection, sql: str) -> list[str]:
     try:
         found = apsw.ext.query_info(connection, sql)
     except apsw.AuthError:
-        failure = Failure(Code.USAGE, "only a SELECT is allowed", advice="The store changes by pull and purge alone.")
+        failure = Failure(Code.USAGE, "only a SELECT is allowed", advice="Only pull and purge change the store.")
     except (apsw.Error, ValueError) as error:
         # rule: exception-text - no record was read yet
         failure = Failure(Code.USAGE, f"SQL: {error}", advice="See the names: vector-projector query --views")
     else:
         if found.query_remaining is None and found.description:
             return [name for name, *_ in found.description]
-        failure = Failure(Code.USAGE, "one SELECT is expected, not none and not several")
+        failure = Failure(Code.USAGE, "expected exactly one SELECT")
     raise failure
 
 
@@ -85,10 +87,12 @@ def _rows(connection: apsw.Connection, sql: str, seconds: float) -> Iterator[tup
         return
     except apsw.InterruptError:
         failure = Failure(
-            Code.TIMED_OUT, f"the query took more than {seconds:g} seconds", advice="Narrow it, or: --seconds"
+            Code.TIMED_OUT,
+            f"the query took more than {seconds:g} seconds",
+            advice="Narrow the query, or raise --seconds.",
         )
     except (apsw.NoMemError, apsw.TooBigError):
-        failure = Failure(Code.USAGE, "the query needs too much memory", advice="Narrow it.")
+        failure = Failure(Code.USAGE, "the query uses too much memory", advice="Narrow it.")
     except apsw.Error as error:  # from here on its text may hold a record's
         failure = Failure(
             Code.USAGE, f"the query failed: {type(error).__name__}", advice="Check its functions and casts."

@@ -17,7 +17,7 @@ from lorchestra.storage import private
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--schemas", type=local_path, metavar="DIR", help="the schemas, for the columns of the views")
-    parser.add_argument("--wait", action="store_true", help="wait while another run holds the store")
+    parser.add_argument("--wait", action="store_true", help="wait until the store is free")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         private.unlock(held)
     sys.stderr.write(
         f"vector-projector: {work.counts['objects']} objects, {work.counts['set_aside']} broken or foreign files "
-        "set aside\n"
-        "  Run vector-projector pull: it reads every canonical file again and brings back what is missing.\n"
+        "moved to quarantine\n"
+        "  Run vector-projector pull: it reads every canonical file again and restores what is missing.\n"
     )
     return 0

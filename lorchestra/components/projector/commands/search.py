@@ -23,21 +23,19 @@ _COLUMNS = ("id", "type", "time", "title", "snippet")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "words", nargs="+", metavar="WORDS", help='words, "phrases", begin*; in quotes also -without; `-` reads stdin'
+        "words", nargs="+", metavar="WORDS", help='words, "phrases", prefix*; in quotes also -excluded; `-` reads stdin'
     )
     parser.add_argument("--type", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
     parser.add_argument("--from", "--since", dest="since", type=output.day, metavar="DATE", help="from this day on")
     parser.add_argument("--to", "--until", dest="until", type=output.day, metavar="DATE", help="to this day, inclusive")
-    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="how many (default: 20)")
-    parser.add_argument("--rank", action="store_true", help="best first, not newest first")
+    parser.add_argument("--limit", type=output.count, default=20, metavar="N", help="number of results (default: 20)")
+    parser.add_argument("--rank", action="store_true", help="sort by relevance instead of newest first")
     parser.add_argument(
-        "--seconds", type=output.positive, default=2, metavar="N", help="rank no longer than (default: 2)"
+        "--seconds", type=output.positive, default=2, metavar="N", help="time limit for --rank (default: 2)"
     )
-    parser.add_argument(
-        "--semantic", action="store_true", help="by meaning, nearest first, among what `embed` has seen"
-    )
+    parser.add_argument("--semantic", action="store_true", help="search by meaning, nearest first (needs `embed`)")
     parser.add_argument("--raw", action="store_true", help="WORDS are SQLite FTS5 syntax; columns: title, body")
-    parser.add_argument("--all", action="store_true", help="former revisions and retired objects too")
+    parser.add_argument("--all", action="store_true", help="include former revisions and retired objects")
     output.arguments(parser)
 
 

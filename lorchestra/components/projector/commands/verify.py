@@ -22,7 +22,7 @@ from lorchestra.storage import private
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--quick", action="store_true", help="do not compare every word of the full text")
+    parser.add_argument("--quick", action="store_true", help="skip the comparison of every word of the full text")
     parser.add_argument("--report", type=local_path, metavar="FILE", help="write the findings as JSON")
     output.arguments(parser)
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if findings:
         output.write(sys.stdout, Finding._fields, findings, options.format)
         raise Failure(Code.STORE_DAMAGED, f"{len(findings)} faults found", advice="Run: vector-projector repair")
-    sys.stderr.write(f"vector-projector: {objects} objects, all proven\n")
+    sys.stderr.write(f"vector-projector: all {objects} objects verified\n")
     return 0
 
 

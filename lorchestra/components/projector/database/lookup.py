@@ -42,14 +42,14 @@ def revisions(connection: apsw.Connection, text: str) -> list[Found]:
     Raises Failure(USAGE | MISSING) where no id or more than one begins so.
     """
     if not _PREFIX.fullmatch(text):
-        raise Failure(Code.USAGE, "an id is 32 hexadecimal digits, or the first 4 or more of them")
+        raise Failure(Code.USAGE, "an id has 32 hexadecimal digits; its first 4 or more are enough")
     low, high = (bytes.fromhex(text.ljust(2 * ID_BYTES, digit)) for digit in "0F")
     query = f"{SELECT} WHERE object.id BETWEEN ? AND ? ORDER BY object.id, revision LIMIT 1000"
     matches = [found(row) for row in metadata_db.rows(connection, query, (low, high))]
     if not matches:
         raise Failure(Code.MISSING, "no object has this id", advice="See: vector-projector list TYPE")
     if matches[0].name.id != matches[-1].name.id:
-        raise Failure(Code.USAGE, "more than one id begins so", advice="Give more digits.")
+        raise Failure(Code.USAGE, "more than one id begins with these digits", advice="Give more digits.")
     return matches
 
 
@@ -83,5 +83,5 @@ def type_number(connection: apsw.Connection, kind: str) -> int:
 def unknown_type(kinds: Collection[str]) -> Failure:
     """The failure for a type that the store does not hold."""
     return Failure(
-        Code.USAGE, "no such type in the store", advice=f"It holds: {', '.join(sorted(kinds)) or 'nothing'}."
+        Code.USAGE, "no such type in the store", advice=f"Its types: {', '.join(sorted(kinds)) or 'nothing'}."
     )

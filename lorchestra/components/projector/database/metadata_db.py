@@ -70,12 +70,12 @@ def create_beside(path: Path) -> apsw.Connection:
 def open_reader(store: Store) -> apsw.Connection:
     """The database for reading. Raises Failure(MISSING) where there is none, Failure(STORE_DAMAGED)."""
     if not store.database.exists():
-        raise Failure(Code.MISSING, f"{store.root}: no store here", advice=_NO_STORE)
+        raise Failure(Code.MISSING, f"{store.root}: contains no store", advice=_NO_STORE)
     connection = _connect(store)  # for reading and writing: a reader in WAL mode writes the shared memory
     connection.pragma("query_only", "on")
     version = connection.pragma("user_version")
     if version == 0:
-        raise Failure(Code.MISSING, f"{store.root}: no store here yet", advice=_NO_STORE)
+        raise Failure(Code.MISSING, f"{store.root}: contains no store yet", advice=_NO_STORE)
     migrations.refuse_newer(store, version)
     return connection
 
@@ -147,11 +147,11 @@ def guarded(store: Store, connection: apsw.Connection | None) -> Iterator[None]:
     except apsw.NotADBError:
         failure = Failure(Code.STORE_DAMAGED, f"{store.database}: not a database")
     except apsw.CorruptError:
-        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: its pages are broken")
+        failure = Failure(Code.STORE_DAMAGED, f"{store.database}: damaged")
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
         failure = Failure(Code.PERMISSION, f"{store.database}: cannot be opened or written")
     except (apsw.BusyError, apsw.LockedError):
-        failure = Failure(Code.BUSY, f"{store.database}: another program holds it")
+        failure = Failure(Code.BUSY, f"{store.database}: locked by another program")
     raise failure
 
 
@@ -200,5 +200,7 @@ def _refuse_lost(store: Store) -> None:
     """An empty database beside objects is a lost one: filling it anew would make all of them foreign."""
     if any(store.objects.iterdir()):
         raise Failure(
-            Code.STORE_DAMAGED, f"{store.database}: lost, but there are objects", advice="Run: vector-projector repair"
+            Code.STORE_DAMAGED,
+            f"{store.database}: missing, but there are objects",
+            advice="Run: vector-projector repair",
         )

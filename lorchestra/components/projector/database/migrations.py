@@ -55,7 +55,7 @@ def refuse_newer(store: Store, version: int) -> None:
     if version > newest():
         raise Failure(
             Code.STORE_DAMAGED,
-            f"{store.database}: written by a newer program (version {version}, known {newest()})",
+            f"{store.database}: written by a newer program (schema version {version}; known: {newest()})",
             advice="Update the program.",
         )
 

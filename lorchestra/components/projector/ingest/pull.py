@@ -147,7 +147,7 @@ class _Transaction:
         except Failure as caught:
             failure = caught
         except FileNotFoundError:
-            failure = Failure(Code.INPUT_CHANGED, f"{source.name}: went away while it was read")
+            failure = Failure(Code.INPUT_CHANGED, f"{source.name}: was removed while it was read")
         if failure and (alone or failure.code not in _OF_ONE_FILE):
             raise failure
         if failure:

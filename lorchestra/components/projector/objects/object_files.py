@@ -52,7 +52,7 @@ def read(store: Store, name: ObjectName) -> envelope.Envelope:
         found = envelope.unseal(path.read_bytes())
         if found is not None and found.name == name:
             return found
-        failure = Failure(Code.STORE_DAMAGED, f"{path}: its content is not what was sealed")
+        failure = Failure(Code.STORE_DAMAGED, f"{path}: its content does not match its checksum")
     except FileNotFoundError:
         failure = Failure(Code.STORE_DAMAGED, f"{path}: missing")
     except OSError as error:

@@ -75,7 +75,7 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         pass
-    raise Failure(Code.COMPONENT_MISSING, f"search by meaning needs {name}", advice=_ADVICE)
+    raise Failure(Code.COMPONENT_MISSING, f"semantic search needs {name}", advice=_ADVICE)
 
 
 def _content(role: str) -> bytes:
@@ -86,8 +86,8 @@ def _content(role: str) -> bytes:
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() == digest:
                 return content
-            raise Failure(Code.COMPONENT_MISSING, f"{path}: not the {role} that is known", advice=_ADVICE)
-    raise Failure(Code.COMPONENT_MISSING, f"search by meaning needs the {role} in {package}", advice=_ADVICE)
+            raise Failure(Code.COMPONENT_MISSING, f"{path}: not the expected {role}", advice=_ADVICE)
+    raise Failure(Code.COMPONENT_MISSING, f"semantic search needs the {role} in {package}", advice=_ADVICE)
 
 
 def _directories(package: str) -> Sequence[Path]:

@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --format."""
-    parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written (default: table)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: table)")
 
 
 def positive(text: str) -> float:

@@ -61,7 +61,7 @@ def match(words: str) -> str:
         if any(letter.isalnum() for letter in text):
             (unwanted if minus else wanted).append(f'"{text}"{star}')
     if not wanted:
-        raise Failure(Code.USAGE, "no word to search for", advice="vector-projector search 'tea lemon* -coffee'")
+        raise Failure(Code.USAGE, "no words to search for", advice="vector-projector search 'tea lemon* -coffee'")
     return " AND ".join(wanted) + "".join(f" NOT {term}" for term in unwanted)
 
 

@@ -85,7 +85,7 @@ def source(path: Path) -> Source:
     else:
         if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
             return Source(path, name.stem, name.date, signature(status))
-        failure = Failure(Code.PERMISSION, f"{path.name}: cannot be read, or is no regular file")
+        failure = Failure(Code.PERMISSION, f"{path.name}: cannot be read, or is not a regular file")
     raise failure
 
 
@@ -161,4 +161,4 @@ def _judge(source: Source, number: int, uri: str, judges: Judges) -> Judge:
         code = failure.code
     # The name of the schema comes from a record: it is not told.
     what = f"is not in {judges.root}" if code is Code.SCHEMA_MISSING else "is not a valid one"
-    raise Failure(code, f"{source.name}: line {number}: the schema that its record names {what}")
+    raise Failure(code, f"{source.name}: line {number}: the schema named by the record {what}")

@@ -87,7 +87,7 @@ def check(store: Store) -> None:
         status = None
     if status is None or not (store.root / "objects").is_dir():
         raise Failure(
-            Code.MISSING, f"{store.root}: no store here", advice="Check --store, or run: vector-projector pull"
+            Code.MISSING, f"{store.root}: contains no store", advice="Check --store, or run: vector-projector pull"
         )
     if status.st_uid != os.geteuid():
         raise Failure(Code.INSECURE, f"{store.root}: belongs to another user", advice="Run as its owner.")
@@ -95,6 +95,6 @@ def check(store: Store) -> None:
     if mode & 0o077:
         raise Failure(
             Code.INSECURE,
-            f"{store.root}: others may enter it (mode {mode:04o})",
+            f"{store.root}: accessible to other users (mode {mode:04o})",
             advice=f"Run: chmod 700 {shlex.quote(str(store.root))}",
         )

@@ -209,4 +209,6 @@ def _id(kind: str, record: dict[str, Any], rules: Rules) -> bytes:
 def checkpoint(connection: apsw.Connection) -> None:
     """Cut the write-ahead log to nothing. Raises Failure(BUSY) while a reader keeps it alive."""
     if metadata_db.value(connection, "PRAGMA wal_checkpoint(TRUNCATE)"):
-        raise Failure(Code.BUSY, "a reader keeps the write-ahead log alive", advice="End it, then run the purge again.")
+        raise Failure(
+            Code.BUSY, "another program is reading the store", advice="Stop that program, then run the purge again."
+        )
