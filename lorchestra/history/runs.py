@@ -140,6 +140,8 @@ class RunRecord:
     retried: dict[str, int] = field(default_factory=dict)
     """The sources that succeeded after more than one attempt, with the number of attempts."""
     ignored: list[str] = field(default_factory=list)
+    not_run: list[str] = field(default_factory=list)
+    """The stages and tasks that were not reached because of a failure."""
     nothing_to_do: str = ""
     """Why no stage had a task, if none had."""
 

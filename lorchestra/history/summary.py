@@ -14,9 +14,9 @@ from lorchestra.history.stages import STAGES
 _HEAD = ("", "", "done", "unchanged", "failed", "records in", "out", "rejected", "dropped", "seconds")
 _LISTED = 10
 _EXTRACTED = {
-    "replaced": "{:,} records were replaced by later records with the same declared key.",
-    "discarded": "{:,} records of discarded streams were dropped.",
-    "refused": "{:,} refused files wait for a decision: `lorchestra refused` lists them.",
+    "replaced": ("record", "replaced by later records with the same declared key."),
+    "discarded": ("record", "dropped: of discarded streams."),
+    "refused": ("refused file", "waiting for a decision: `lorchestra refused` lists them."),
 }
 
 
@@ -57,7 +57,9 @@ def _row(record: StageRecord) -> tuple[str, ...]:
 
 def _notes(run: RunRecord) -> Iterator[str]:
     extract = run.stages["extract"].counts if "extract" in run.stages else {}
-    yield from (template.format(extract[name]) for name, template in _EXTRACTED.items() if extract.get(name))
+    for name, (noun, text) in _EXTRACTED.items():
+        if extract.get(name):
+            yield f"{counted(extract[name], noun)} {text}"
     for task, attempts in run.retried.items():
         yield f"{task} succeeded at attempt {attempts}."
     yield from _some(
@@ -87,6 +89,8 @@ def _failures(run: RunRecord) -> Iterator[str]:
             yield f"  {outcome.advice}"
     if len(run.problems) > _LISTED:
         yield f"Failed: {len(run.problems) - _LISTED:,} more; `lorchestra status` lists them"
+    if run.not_run:
+        yield f"Not run because of that: {', '.join(_some(run.not_run, 'tasks'))}."
     stale = sorted({task.partition(":")[2].rpartition("-")[0] for task, _ in run.problems if task[:9] == "canonize:"})
     if stale and "index" in run.stages:
         yield f"For the failed files, the store keeps the records of their last success (types: {', '.join(stale)})."

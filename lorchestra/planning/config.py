@@ -307,4 +307,10 @@ def _path(base: Path, text: str) -> Path:
 def _command(base: Path, command: str | list[str]) -> tuple[str, ...]:
     words = [command] if isinstance(command, str) else command
     program = str(_path(base, words[0])) if "/" in words[0] else words[0]
-    return (program, *words[1:])
+    return (program, *(_script(base, word) for word in words[1:]))
+
+
+def _script(base: Path, word: str) -> str:
+    """A word of a command; the absolute path if it names a file, because programs run in directories of their own."""
+    is_file_name = "\0" not in word and not word.startswith("-") and ("/" in word or "." in word)
+    return str(path) if is_file_name and (path := _path(base, word)).is_file() else word

@@ -60,6 +60,11 @@ class Reporter:
         self._listed: dict[str, int] = {}
         self._records: dict[str, int] = {}  # of the tasks that were counted
 
+    @property
+    def finished(self) -> set[str]:
+        """The tasks that succeeded or were up to date."""
+        return set(self._records)
+
     def set_reason(self, task: str, reason: str) -> None:
         """Why a task is about to run."""
         self._reasons[task] = reason

@@ -102,6 +102,12 @@ def _task_of_file(snapshot: Snapshot, path: str) -> str:
 
 
 def _message(word: str, known: Iterable[str]) -> str:
-    closest = difflib.get_close_matches(word, list(known), 1)
-    hint = f"Did you mean {closest[0]}?" if closest else "`doit list --all` shows the tasks."
+    known = sorted(known)
+    of_its_stage = [task for task in known if ":" in task and task.partition(":")[0] == word.partition(":")[0]]
+    if closest := difflib.get_close_matches(word, of_its_stage or known, 1):
+        hint = f"Did you mean {closest[0]}?"
+    elif of_its_stage:
+        hint = f"For example, {of_its_stage[0]} is one. `doit list --all` shows all tasks."
+    else:
+        hint = "`doit list --all` shows the tasks."
     return f"{word} is not a task.\n  {hint}"

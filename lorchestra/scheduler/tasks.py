@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from lorchestra import phi
 from lorchestra.base.errors import Code
+from lorchestra.base.wording import counted
 from lorchestra.executors import factory as executor_factory
 from lorchestra.executors.executor import Executor
 from lorchestra.history import running, runs
@@ -158,7 +159,8 @@ class Pipeline:
 
     def wait_for_all_sources(self) -> Iterator[Task]:
         """let the second round begin"""
-        yield {"basename": DELIVERED, "actions": [Action(_wait, self._deliveries.wait_for_all)]}
+        # A group, as the stages are: doit creates the tasks of a group also if something that it waits for has failed.
+        yield {"name": "all", "actions": [Action(_wait, self._deliveries.wait_for_all)]}
 
     def canonize_late(self) -> Iterator[Task]:
         """canonize what late sources delivered"""
@@ -253,6 +255,7 @@ class Pipeline:
     def finish(self) -> None:
         """Record the run, and what lets the next one find that nothing changed."""
         self._check_extraction()
+        self._note_what_did_not_run()
         if (
             not self.run.stages
             and not self.run.ignored
@@ -269,6 +272,17 @@ class Pipeline:
         self.snapshot.store.dump()
         if "_executor" in self.__dict__:
             self._executor.close()
+
+    def _note_what_did_not_run(self) -> None:
+        """After a failure that ended the run early: the stages, and the files of a stage, that it did not reach."""
+        if not (self.run.aborted or (self.config.fail_fast and self.run.problems)):
+            return
+        for stage in STAGES:
+            if selection.of_stage(stage, self._selected) and stage not in self.run.stages:
+                self.run.not_run.append(stage)
+        if "canonize" in self.run.stages:
+            planned = {f"canonize:{target.name}" for target in self.snapshot.plan.targets}
+            self.run.not_run += sorted(planned - self.reporter.finished - {task for task, _ in self.run.problems})
 
     def _take_snapshot(self) -> None:
         """Take the snapshot that the data stages work from, and check that nobody else can read its files."""
@@ -288,8 +302,8 @@ class Pipeline:
             self.reporter.fail_stage(
                 "extract",
                 Code.TOO_FEW_FILES,
-                f"extraction produced {len(stage.output_files):,} files ({stage.records:,} records); validation asks "
-                f"for at least {limits.require_files:,} files and {limits.min_records:,} records",
+                f"extraction produced {counted(len(stage.output_files), 'file')} ({counted(stage.records, 'record')}); "
+                f"validation asks for at least {limits.require_files:,} and {limits.min_records:,}",
             )
 
 

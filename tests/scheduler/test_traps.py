@@ -16,7 +16,7 @@ from doit.exceptions import InvalidTask
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.scheduler import uptodate
-from tests.harness import Project, lines, words
+from tests.harness import BIN, Project, lines, words
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 
@@ -335,3 +335,27 @@ def test_a_reason_can_be_read(built: Project) -> None:
     built.edit("    registry: transforms\n", "    registry: transforms\n    validation: {max_rejects: 9}\n")
     assert "settings changed" in built.run("doit", "canonize").stdout
     assert "as its receipt says" not in built.run("doit", "info", "canonize:email-20251110", status=None).stdout
+
+
+def test_a_changed_canonizer_command_rebuilds_every_file(built: Project) -> None:
+    """Its words, and the content of a script that it names, are part of how a file is made."""
+    every = words(CANONICAL, "canonize")
+    script = built.root / "tools" / "canonizer.sh"
+    script.parent.mkdir(mode=0o700)
+    script.write_text(f'#!/bin/sh\nexec {BIN / "can"} "$@"\n')
+    built.edit("    registry: transforms\n", "    registry: transforms\n    command: [sh, tools/canonizer.sh]\n")
+    assert built.ran("doit", "canonize") == every
+    assert built.ran("doit", "canonize") == set()
+    script.write_text(script.read_text() + "# edited\n")
+    assert "canonizer command changed" in built.run("lorchestra", "run", "--dry-run", "--stage", "canonize").stdout
+    assert built.ran("lorchestra", "run", "--stage", "canonize") == every
+    assert built.ran("lorchestra", "run", "--stage", "canonize") == set()
+
+
+def test_a_changed_argument_of_a_filter_rebuilds_every_file(built: Project) -> None:
+    words_of_can = 'can, transform, run, --meta, "{meta}", --schemas, "{schemas}", --rejects, "{rejects}"'
+    built.edit("    registry: transforms\n", f"    registry: transforms\n    command: [{words_of_can}]\n")
+    assert built.ran("doit", "canonize") == words(CANONICAL, "canonize")
+    built.edit(words_of_can, f'{words_of_can}, --jobs, "2"')
+    assert built.ran("doit", "canonize") == words(CANONICAL, "canonize")
+    assert built.ran("doit", "canonize") == set()
