@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from lorchestra.base import commandline
 
-STAGES = ("extract", "canonize", "index")
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
 _INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
 _AUDIT = "show or verify the audit log: who ran what, and who read records"
@@ -52,6 +51,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from lorchestra.base import commandline
+    from lorchestra.history.stages import STAGES
 
     parser = commandline.Parser(
         prog="lorchestra",
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(handler=_init)
 
     run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
-    run.add_argument("--stage", choices=STAGES, help="only this stage (index updates canonical files first)")
+    run.add_argument("--stage", choices=tuple(STAGES), help="only this stage (index updates canonical files first)")
     run.add_argument("--dry-run", action="store_true", help="show what would run and why; change nothing")
     run.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
 
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     clean = _verb(verbs, "clean", _clean, "remove files that can be rebuilt (asks for confirmation)")
     what = clean.add_mutually_exclusive_group()
-    what.add_argument("--stage", choices=STAGES, help="the files of this stage (default: canonize and index)")
+    what.add_argument("--stage", choices=tuple(STAGES), help="the files of this stage (default: canonize and index)")
     what.add_argument("--stale", action="store_true", help="canonical files that have no raw file any more")
     what.add_argument("--all", action="store_true", help="also the raw extracts")
     clean.add_argument("--dry-run", action="store_true", help="list what would be removed; remove nothing")
@@ -148,6 +148,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from lorchestra.commands import run
+    from lorchestra.history.stages import STAGES
 
     stages = [options.stage] if options.stage else list(STAGES)
     if options.dry_run:
@@ -234,8 +235,9 @@ def _refused(options: argparse.Namespace) -> int:
 def _clean(options: argparse.Namespace) -> int:
     from lorchestra.base.wording import counted
     from lorchestra.commands import clean
+    from lorchestra.history.stages import STAGES
 
-    stages = [options.stage] if options.stage else list(STAGES if options.all else STAGES[1:])
+    stages = [options.stage] if options.stage else list(STAGES)[0 if options.all else 1 :]
     found, gone = clean.clean(options.config, stages, stale=options.stale, dry_run=options.dry_run, yes=options.yes)
     if options.dry_run:
         for path in found.paths:

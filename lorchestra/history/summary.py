@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,11 +36,20 @@ def _table(run: RunRecord) -> list[str]:
     if len(rows) == 1:
         return []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) - 2 > shutil.get_terminal_size().columns:
+        return [line for row in rows[1:] for line in _narrow(row)]
     return [
         f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}"
         + "".join(f"  {cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
         for row in rows
     ]
+
+
+def _narrow(row: tuple[str, ...]) -> list[str]:
+    """A row of the table for a window that it does not fit."""
+    counts = [f"{cell} {name}" for name, cell in zip(_HEAD[2:], row[2:], strict=True) if cell not in ("0", "0.0")]
+    text = f"{row[0]} ({row[1]}): {', '.join(counts) or 'nothing to do'}"
+    return textwrap.wrap(text, max(20, shutil.get_terminal_size().columns), subsequent_indent="  ")
 
 
 def _row(record: StageRecord) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lorchestra.base import extensions, yaml_document, yaml_references, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
@@ -22,8 +22,6 @@ from lorchestra.records import bundled
 from lorchestra.records.reject_limit import Limit
 from lorchestra.storage import trust
 
-Stage = Literal["extract", "canonize", "index"]
-STAGES: tuple[Stage, ...] = ("extract", "canonize", "index")
 SOURCE_TYPES = "lorchestra.sources"
 """The entry-point group of types of sources (stages/extract/sources/source_type.py)."""
 _SCHEMA = Path(__file__).with_name("pipeline.schema.json")

@@ -161,7 +161,7 @@ class Snapshot:
         reasons: dict[str, str | None] = {}
         wanted = store_contents.wanted(listing.read(self.config.canonize.output_dir), self.store.note("outputs") or {})
         self.store.write_note("outputs", wanted.known)
-        lost = not store_contents.has_database(store)
+        lost = self.config.index.sink == "store" and not store_contents.has_database(store)
         for type_, digest in wanted.digests.items():
             held = None if lost else store_contents.held(store, type_)
             if held == digest:

@@ -72,7 +72,7 @@ class Loader(DodoTaskLoader):
                 pipeline.snapshot.store = _store(cmd)
             if cmd.name in _WRITING:
                 pipeline.lock(f"doit {cmd.name}")
-            cmd._execute = self._guarded(cmd._execute)
+            cmd._execute = self._guarded(pipeline, cmd._execute)
             if cmd.name in _SELECTING and cmd.sel_tasks:
                 cmd.sel_tasks = pipeline.select(cmd.sel_tasks)
                 pos_args[:] = cmd.sel_tasks if pos_args else []  # type: ignore[index]  # doit looks at either
@@ -83,13 +83,16 @@ class Loader(DodoTaskLoader):
             tasks: list[Any] = super().load_tasks(cmd, pos_args)
         return tasks
 
-    def _guarded(self, execute: Callable[..., Any]) -> Callable[..., Any]:
-        """The command itself, whose failures (a full log disk) doit would print as tracebacks, too."""
+    def _guarded(self, pipeline: Pipeline, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """The command itself. doit would print its failures, such as a full log disk, as tracebacks.
+
+        It also ends with 1 if nothing failed for doit, but a source was incomplete or delivered too little.
+        """
 
         @functools.wraps(execute)  # doit reads the names of the parameters
         def guarded(*arguments: Any, **options: Any) -> Any:
             with self._errors:
-                return execute(*arguments, **options)
+                return execute(*arguments, **options) or int(pipeline.reporter.first_failure is not None)
 
         return guarded
 
