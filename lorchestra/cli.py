@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     verify = _verb(parts, "verify", _audit_verify, "verify that no entry was changed, removed, added or reordered")
     verify.add_argument("files", nargs="*", type=commandline.path, metavar="FILE", help="files of the log moved away")
 
+    _verb(verbs, "doctor", _doctor, "check programs, versions, permissions, encryption, disk, clock and Meltano")
+
     refused = _verb(verbs, "refused", _refused, "list, re-submit or discard files that extraction could not publish")
     refused.add_argument("source", nargs="?", metavar="SOURCE", help="only this source")
     choice = refused.add_mutually_exclusive_group()
@@ -192,6 +194,22 @@ def _validate(options: argparse.Namespace) -> int:
     for warning in report.warnings:
         print(f"??  {warning}")
     return next((check.failure.exit for check in report.checks if check.failure), 0)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from textwrap import indent
+
+    from lorchestra.base.errors import visible
+    from lorchestra.commands import doctor
+
+    findings = doctor.examine(options.config)
+    for mark, name, text, advice in findings:
+        print(f"{mark.value:<3} {name}: {visible(text)}")
+        if advice:
+            print(indent(advice, "    "))
+    problems = sum(finding.mark is doctor.Mark.PROBLEM for finding in findings)
+    print(f"{problems} problems" if problems != 1 else "1 problem")
+    return 1 if problems else 0
 
 
 def _audit_show(options: argparse.Namespace) -> int:

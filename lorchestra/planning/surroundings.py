@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lorchestra.base.errors import visible
 from lorchestra.planning.config import Config
-from lorchestra.platform import acl, mounts
+from lorchestra.platform import acl, encryption, mounts
 
 _SYNCHRONIZED = ("dropbox*", "onedrive*", "icloud*", "mobile documents", "com~apple~clouddocs", "google drive*",
                  "googledrive*", "google-drive*", "my drive", "cloudstorage")  # fmt: skip
@@ -19,10 +19,22 @@ _MARKS = (".dropbox", ".dropbox.cache", ".tmp.drivedownload")
 def warnings(config: Config) -> Iterator[str]:
     """One sentence for each way in which records could leave the machine or the memory without being noticed."""
     yield from place_warnings(config.phi_directory)
+    yield from encryption_warnings(config)
     if areas := mounts.unencrypted_swap():
         yield f"Swap is not encrypted ({', '.join(areas)}): records can be written there. Encrypt it or turn it off."
     if not acl.supported():
         yield "This system does not let Python read ACLs: check with `ls -le` that the PHI directory has none."
+
+
+def encryption_warnings(config: Config) -> Iterator[str]:
+    """What a thief of the disk could read: records, and names of accounts in logs."""
+    for name, directory in (("PHI directory", config.phi_directory), ("log directory", config.log_directory)):
+        found = encryption.at_rest(directory)
+        if found.encrypted is False:
+            yield (
+                f"The {name} {visible(str(directory))} is not encrypted at rest ({found.how}). "
+                "Move it to a file system on LUKS or with fscrypt."
+            )
 
 
 def place_warnings(phi: Path) -> Iterator[str]:
