@@ -42,7 +42,7 @@ def test_each_problem_has_a_fix(built: Project) -> None:
 
 def test_a_full_disk_and_a_lack_of_inodes_are_warnings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     full = os.statvfs_result((4096, 4096, 10**6, 100, 100, 10**6, 100, 100, 0, 255))
-    monkeypatch.setattr(doctor.os, "statvfs", lambda _path: full)
+    monkeypatch.setattr(os, "statvfs", lambda _path: full)
     found = doctor.examine(project.root / "pipeline.yaml")
     (first, *_) = [finding for finding in found if finding.name == "disk"]
     assert (first.mark, first.text) == (Mark.WARNING, "PHI directory has 0.0 GiB free, 100 inodes")

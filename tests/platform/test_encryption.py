@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 
 
 def test_fscrypt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encryption.fcntl, "ioctl", lambda *_: b"\0\x08\0\0\0\0\0\0")
+    monkeypatch.setattr(fcntl, "ioctl", lambda *_: b"\0\x08\0\0\0\0\0\0")
     assert encryption.at_rest(tmp_path, tmp_path) == (True, "fscrypt")
 
 
