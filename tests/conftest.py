@@ -57,8 +57,15 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.fixture
-def built(project: Project) -> Project:
-    """The same after one complete run."""
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same after one complete run. Tests must not change it."""
+    project = Project(tmp_path_factory.mktemp("built") / "project")
     project.run("doit")
     return project
+
+
+@pytest.fixture
+def built(built_once: Project, tmp_path: Path) -> Project:
+    """A copy of it for one test."""
+    return built_once.copy(tmp_path / "project")

@@ -40,16 +40,26 @@ class Project:
     """dodo.py, pyproject.toml, pipeline.yaml and transforms/ of the repository, with a pipeline of three sources."""
 
     def __init__(self, root: Path, pipeline: str = PIPELINE) -> None:
-        self.root = root
         root.mkdir(exist_ok=True)
+        self._name_directories(root)
         for name in ("dodo.py", "pyproject.toml"):
             shutil.copy(ROOT / name, root / name)
         shutil.copytree(ROOT / "transforms", root / "transforms", dirs_exist_ok=True)
         self.configure(pipeline)
+
+    def _name_directories(self, root: Path) -> None:
+        self.root = root
         self.raw = root / "phi-data" / "meltano-extracts"
         self.canonical = root / "phi-data" / "canonical"
         self.store = root / "phi-data" / "vector-store"
         self.logs = root / "logs"
+
+    def copy(self, root: Path) -> Project:
+        """The same project with all that it has built, in another directory."""
+        shutil.copytree(self.root, root, symlinks=True)
+        copy = Project.__new__(Project)
+        copy._name_directories(root)
+        return copy
 
     def configure(self, pipeline: str) -> None:
         """Write pipeline.yaml."""
