@@ -118,8 +118,9 @@ def test_too_few_files_fail_the_stage(project: Project) -> None:
     assert project.state()["stages"]["extract"]["failures"] == {"extract": "too_few_files"}
 
 
-def test_the_state_has_the_keys_of_the_architecture(built: Project) -> None:
-    state = built.state()
+def test_the_state_has_the_keys_of_the_architecture(project: Project) -> None:
+    project.run("doit")
+    state = project.state()
     assert {"last_run", "status", "stages"} <= state.keys()
     stages = state["stages"]
     assert {"status", "duration_seconds", "records_extracted", "output_files"} <= stages["extract"].keys()
@@ -127,8 +128,8 @@ def test_the_state_has_the_keys_of_the_architecture(built: Project) -> None:
     assert {"status", "duration_seconds", "records_indexed"} <= stages["index"].keys()
     assert stages["extract"]["records_extracted"] == stages["canonize"]["records_transformed"] == 14
     assert stages["index"]["records_indexed"] == 14
-    assert str(built.canonical / "email-20251110.jsonl") in stages["canonize"]["output_files"]
-    again = built.run("lorchestra", "run", "--stage", "canonize")
+    assert str(project.canonical / "email-20251110.jsonl") in stages["canonize"]["output_files"]
+    again = project.run("lorchestra", "run", "--stage", "canonize")
     assert "3" in again.stdout
-    assert built.state()["stages"]["canonize"]["records_transformed"] == 14
-    assert len((built.logs / "runs.jsonl").read_text().splitlines()) == 2
+    assert project.state()["stages"]["canonize"]["records_transformed"] == 14
+    assert len((project.logs / "runs.jsonl").read_text().splitlines()) == 2
