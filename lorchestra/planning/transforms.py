@@ -70,7 +70,7 @@ def _closure(schemas: iglu.SchemaRegistry, keys: list[iglu.SchemaKey]) -> Iterat
         try:
             schema = schemas.load(str(key))
         except Failure:
-            yield schemas.root / key.vendor / key.name / key.format / key.version
+            yield next(schemas.places(key))
             continue
         yield schema.path
         keys += iglu.references(schema)

@@ -21,6 +21,8 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.records.jsonl import has_duplicate_key
 from lorchestra.records.registry import read_bytes
 
+FORMAT = "jsonschema"
+"""The only format of schemas that is read; registries may hold others, such as `avro`."""
 DEEPEST = 200
 """The maximum nesting depth of a schema, so that recursive readers stay below Python's recursion limit."""
 
@@ -73,17 +75,19 @@ class Schema(NamedTuple):
 
 
 class SchemaRegistry:
-    """The schemas below one directory; each file is read once."""
+    """The schemas below one or more directories; the first one that holds a schema counts. Each file is read once."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, *roots: Path) -> None:
+        self.roots = roots
         self._loaded: dict[SchemaKey, Schema] = {}
 
     def load(self, uri: str) -> Schema:
         """The schema with an Iglu URI. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID)."""
         key = parse(uri)
         if key is None:
-            raise Failure(Code.SCHEMA_INVALID, "a schema's name must have the form iglu:vendor/name/format/1-0-0")
+            raise Failure(Code.SCHEMA_INVALID, "a schema's name must have the form iglu:vendor/name/jsonschema/1-0-0")
+        if key.format != FORMAT:
+            raise Failure(Code.SCHEMA_INVALID, f"{key}: not a JSON Schema; use one of the format {FORMAT}")
         if key not in self._loaded:
             self._loaded[key] = self._read(key)
         return self._loaded[key]
@@ -93,11 +97,17 @@ class SchemaRegistry:
         return list(self._loaded.values())
 
     def _read(self, key: SchemaKey) -> Schema:
-        plain = self.root / key.vendor / key.name / key.format / key.version
-        path = next((p for p in (plain, plain.with_name(plain.name + ".json")) if os.path.lexists(p)), None)
+        path = next((path for path in self.places(key) if os.path.lexists(path)), None)
         if path is None:
-            raise Failure(Code.SCHEMA_MISSING, f"{key} is not in {self.root}")
+            raise Failure(Code.SCHEMA_MISSING, f"{key} is not in {' or '.join(map(str, self.roots))}")
         return read(path, key)
+
+    def places(self, key: SchemaKey) -> Iterator[Path]:
+        """The files that may hold a schema, in the order in which they are looked up."""
+        for root in self.roots:
+            plain = root / key.vendor / key.name / key.format / key.version
+            yield plain
+            yield plain.with_name(plain.name + ".json")
 
 
 def read(path: Path, key: SchemaKey) -> Schema:

@@ -17,7 +17,7 @@ _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which matches the digits of every script
 _FILE = r"[A-Za-z0-9_]+(?:[-.][A-Za-z0-9_]+)*"
-_TRANSFORM = re.compile(rf"{_FILE}(?:/{_FILE})*(?:@(?:latest|[0-9]+\.[0-9]+\.[0-9]+))?")
+_TRANSFORM = re.compile(rf"{_FILE}(?:/{_FILE})*(?:@(?:latest|[0-9]+\.[0-9]+\.[0-9]+|[0-9]+-[0-9]+-[0-9]+))?")
 _LONGEST_STEM = 120
 _LONGEST_TRANSFORM = 200
 

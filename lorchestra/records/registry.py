@@ -27,7 +27,7 @@ FROM_SCHEMA = ("from_schema", "input_schema")
 TO_SCHEMA = ("to_schema", "output_schema")
 """The keys of a transform's two schemas, in both dialects."""
 
-_VERSION = re.compile(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
+_VERSION = re.compile(r"[0-9]{1,6}([.-])[0-9]{1,6}\1[0-9]{1,6}")  # 1.0.0, or as SchemaVer: 1-0-0
 _LARGEST = 4 * 1024 * 1024
 
 
@@ -50,6 +50,27 @@ def locate(root: Path, name: str) -> Path:
 def home(root: Path) -> Path:
     """The directory of a registry's transforms: `transforms/` if it exists, otherwise the registry itself."""
     return inner if (inner := root / "transforms").is_dir() else root
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The three numbers of a version, written `1.0.0` or `1-0-0`."""
+    return tuple(map(int, re.split("[.-]", version)))
+
+
+def schema_roots(start: Path) -> list[Path]:
+    """The directories in which schemas are looked up, in this order: one rule for every command.
+
+    The nearest directory `schemas` in `start`, a transform's or a registry's directory, or above it. If that one is
+    inside a directory `transforms`, the `schemas` next to that directory follows. Empty if there is none.
+    """
+    above = (start, *start.parents, *start.absolute().parents)  # relative paths first, as messages show them
+    nearest = next((place for place in above if (place / "schemas").is_dir()), None)
+    if nearest is None:
+        return []
+    places = [nearest]
+    if nearest.absolute().name == "transforms":
+        places.append(nearest.parent if nearest.name else nearest.absolute().parent)
+    return [place / "schemas" for place in places if (place / "schemas").is_dir()]
 
 
 def named(entries: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
@@ -106,5 +127,5 @@ def _versions(directory: Path) -> Iterator[Path]:
                 yield entry / VERSIONED
 
 
-def _order(meta_path: Path) -> tuple[int, ...]:
-    return tuple(map(int, meta_path.parent.name.split(".")))
+def _order(meta_path: Path) -> tuple[tuple[int, ...], str]:
+    return version_numbers(meta_path.parent.name), meta_path.parent.name

@@ -3,7 +3,8 @@
     {"input": "gmail-....jsonl", "line": 7, "stage": "schema_in", "rule": "required",
      "schema_path": "/properties/payload/required", "record": {...}}
 
-`stage` is `parse`, `schema_in`, `transform` or `schema_out` in the canonizer and `index` in the store.
+`stage` is `parse`, `schema_in`, `transform` or `schema_out` in the canonizer and `index` in the store. If a transform
+failed and the engine says where, `"spec_place": "7:12 $number"` is the line, the column and the name in its spec.
 """
 
 from __future__ import annotations
@@ -15,12 +16,22 @@ import orjson
 _RECORD = b',"record":'
 
 
-def line(source: str, number: int, stage: str, rule: str, schema_path: str | None, record: bytes) -> bytes:
+def line(
+    source: str,
+    number: int,
+    stage: str,
+    rule: str,
+    schema_path: str | None,
+    record: bytes,
+    spec_place: str | None = None,
+) -> bytes:
     """A line with its line feed. `record` is JSON text, copied unchanged: parsing and formatting would change numbers.
 
     `source` is the name of the file that contains line `number` (from 1).
     """
     why = {"input": source, "line": number, "stage": stage, "rule": rule, "schema_path": schema_path}
+    if spec_place:
+        why["spec_place"] = spec_place
     return orjson.dumps(why)[:-1] + _RECORD + record + b"}\n"
 
 

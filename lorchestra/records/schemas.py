@@ -15,6 +15,7 @@ from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry, parse
 _BASE = "registry:///"
 _SELF_DESCRIBING = "com.snowplowanalytics.self-desc/"
 _DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+_KEPT = ("$schema", "self", "$defs", "definitions")
 _SECURE = "https://json-schema.org/draft-0"  # some write https; the official names of drafts before 2019-09 have http
 
 
@@ -41,6 +42,25 @@ def compiled(schema: Schema, registry: SchemaRegistry) -> jsonschema_rs.Validato
     if failures:
         raise failures[0]
     return validator
+
+
+def is_array(document: Mapping[str, Any]) -> bool:
+    """Whether a schema describes arrays: as an output schema, all records that one input record becomes."""
+    return document.get("type") in ("array", ["array"])
+
+
+def element_of(schema: Schema) -> Schema:
+    """The schema of a single record: that of the items if a schema describes arrays, otherwise the schema itself."""
+    if not is_array(schema.document):
+        return schema
+    items = schema.document.get("items")
+    reference = items.get("$ref", "") if isinstance(items, dict) else ""
+    if isinstance(reference, str) and reference.startswith("#/"):
+        items = schema.document
+        for part in reference[2:].split("/"):
+            items = items.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(items, dict) else None
+    kept = {key: value for key, value in schema.document.items() if key in _KEPT or key.startswith("x-")}
+    return schema._replace(document={**kept, **(items if isinstance(items, dict) else {})})
 
 
 def draft_of(document: Mapping[str, Any]) -> str:

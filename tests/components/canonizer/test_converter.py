@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.harness import PASS_ON, Registry, can, rows
+from tests.components.canonizer.harness import NOTE, PASS_ON, Registry, can, rows
 
 GOOD = b'{"a":"good"}\n'
 DEEP = b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -139,3 +139,36 @@ def test_a_line_of_30_mb_passes(meta: Path) -> None:
     line = b'{"a":"' + b"x" * 30_000_000 + b'"}\n'
     done = can("transform", "run", "--meta", meta, stdin=line)
     assert (done.returncode, done.stdout) == (0, line)
+
+
+MANY = {
+    "type": "array",
+    "minItems": 2,
+    "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+}
+
+
+@pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
+def test_an_array_schema_validates_all_records_of_one_record_together(engine: str, tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    meta = registry.flat("parts.{'id': $}", engine=engine)
+    registry.schema(NOTE, MANY)
+    lines = [{"parts": ["a", "b"]}, {"parts": ["only"]}, {"parts": ["c", 5]}, {"parts": ["d", "e", "f"]}, {}]
+    rejects = tmp_path / "rejects"
+    stdin = "\n".join(map(json.dumps, lines)).encode()
+    done = can("transform", "run", "--meta", meta, "--rejects", rejects, stdin=stdin)
+    assert [row["id"] for row in rows(done.stdout)] == ["a", "b", "d", "e", "f"]
+    assert [(row["line"], row["rule"], row["schema_path"]) for row in rows(rejects.read_bytes())] == [
+        (2, "minItems", "/minItems"),
+        (3, "type", "/items/properties/id/type"),
+    ]
+    assert b"1 dropped" in done.stderr
+
+
+def test_a_rejected_record_names_the_place_in_the_spec_and_no_value(tmp_path: Path) -> None:
+    meta = Registry(tmp_path).flat('{\n  "id": $isoDate(at),\n  "n": $number(secret)\n}')
+    rejects = tmp_path / "rejects"
+    done = can("transform", "run", "--meta", meta, "--rejects", rejects, stdin=b'{"secret":"SECRET"}')
+    assert rows(rejects.read_bytes())[0]["spec_place"] == "3:8 $number"
+    assert b"1 transform:D3030 at 3:8 $number" in done.stderr
+    assert b"SECRET" not in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lorchestra.components.canonizer import cli
-from lorchestra.components.canonizer.record import functions
+from lorchestra.components.canonizer.record import engines, functions
 from lorchestra.components.canonizer.record.rules import Rule
 from lorchestra.components.canonizer.registry import metadata
 from tests.components.canonizer.harness import can
@@ -26,7 +26,7 @@ def test_every_host_function_is_described(name: str) -> None:
     assert f"| `${name}(" in PAGE
 
 
-@pytest.mark.parametrize("engine", metadata.ENGINES)
+@pytest.mark.parametrize("engine", [metadata.LANGUAGE, *engines.BUILT_IN])
 def test_every_engine_is_named(engine: str) -> None:
     assert f"`{engine}`" in PAGE
 

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lorchestra.components.canonizer.record import engines, functions
-from lorchestra.components.canonizer.record.functions import addresses, dates, mail, markup
+from lorchestra.components.canonizer.record.functions import addresses, dates, mail, markdown, markup
 
 ENGINES = [engines.load("jsonatapy"), engines.load("jlens")]
 
 
 def evaluate(engine: engines.Engine, source: str, value: Any) -> Any:
-    run = engine.compile(*functions.used_by(source))
+    prelude, used = functions.used_by(source)
+    run = engine.compile(f"({prelude}\n{source}\n)", used)
     text = run(json.dumps(value))
     return "nothing" if text is None else json.loads(text)
 
@@ -289,6 +290,8 @@ def test_headers_of_any_shape_are_read(text: str) -> None:
         (mail.addresses, "a@b," * 60_000 + "("),
         (markup.html_text, "&#x" * 300_000),
         (dates.iso_date, "1" * 100_000),
+        (markdown.html_markdown, "<div>" * 300_000),
+        (markdown.html_markdown, "<table><tr><td>" * 50_000),
     ],
 )
 def test_hostile_input_takes_seconds_at_most(function: Any, bomb: str) -> None:
@@ -332,6 +335,27 @@ def test_each_engine_gives_the_same(engine: engines.Engine, source: str, value: 
 
 
 def test_a_transform_gets_only_what_it_mentions() -> None:
-    source, used = functions.used_by("{'a': b}")
-    assert (source, used) == ("{'a': b}", {})
+    assert functions.used_by("{'a': b}") == ("", {})
     assert functions.mentioned("$isoDateTime(x) & $isoDate(x)") == ["isoDate"]
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<h1>A</h1><p>b <b>c</b> <a href='https://x.example/'>d</a>", "# A\n\nb **c** [d](https://x.example/)"),
+        ("<ul><li>x<li>y</ul>", "- x\n- y"),
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "| a | b |\n| --- | --- |\n| 1 | 2 |"),
+        ("<pre>a\n  b</pre>", "```\na\n  b\n```"),
+        ("<script>alert(1)</script><style>p{}</style><title>t</title>x", "x"),
+        ("plain & simple", "plain & simple"),
+        ("<div>" * 2000 + "deep", "deep"),
+        ("", ""),
+    ],
+)
+def test_html_becomes_markdown(html: str, text: str) -> None:
+    assert markdown.html_markdown(html) == [text]
+
+
+@pytest.mark.parametrize("value", [None, 5, True, [], {}])
+def test_what_is_not_html_becomes_no_markdown(value: Any) -> None:
+    assert markdown.html_markdown(value) == []

@@ -87,10 +87,10 @@ def test_what_is_no_expression_is_refused_also_where_host_functions_stand_around
     [
         ({"version": "1.0"}, "`version` must be three numbers"),
         ({"version": 1}, "`version` must be text in quotes"),
-        ({"from_schema": "gmail"}, "`from_schema` must be a schema's name"),
+        ({"from_schema": "gmail"}, "`from_schema` must be the name of a JSON Schema"),
         ({"from_schema": None}, "`from_schema` must be text"),
         ({"input_schema": RAW}, "the file must have `from_schema`, or `input_schema`, but not both"),
-        ({"engine": "perl"}, "`engine` must be one of"),
+        ({"engine": "perl"}, "engine: unknown engine"),
         ({"spec_path": "../other.jsonata"}, "`spec_path` must be a path below"),
         ({"spec_path": "/etc/passwd"}, "`spec_path` must be a path below"),
         ({"checksum": {"jsonata_sha256": "abc"}}, "`jsonata_sha256` must be 64 hexadecimal digits"),
@@ -221,7 +221,7 @@ class TestSchemas:
         meta = registry.flat(SPEC)
         (registry.root / "schemas").rename(tmp_path / "moved")
         done = can("transform", "run", "--meta", meta, stdin=LINE)
-        assert (done.returncode, b"Name it with --schemas" in done.stderr) == (4, True)
+        assert (done.returncode, b"with --schemas" in done.stderr) == (4, True)
         assert can("transform", "run", "--meta", meta, "--schemas", tmp_path / "moved", stdin=LINE).returncode == 0
 
     def test_validate_run_names_rules_and_lines_alone(self, registry: Registry, tmp_path: Path) -> None:

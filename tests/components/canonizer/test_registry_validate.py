@@ -84,14 +84,14 @@ SCHEMA = "schemas/org.canonical/note/jsonschema/1-0-0"
         ({"spec_path": "none.jsonata"}, f"{META}: missing: "),
         ({"compat": {"from_schema_range": "any"}}, f"{META}:1: metadata: `from_schema_range` must be"),
         ({"compat": {"from_schema_range": "1-1-*"}}, f"{META}:1: metadata: `from_schema_range` must include"),
-        ({"tests": "tests/"}, f"{META}: golden: tests: must be a list"),
-        ({"tests": [{"input": "../a.json", "expect": "b.json"}]}, f"{META}: golden: tests.0: must name"),
+        ({"tests": "tests/"}, f"{META}:1: golden: tests: must be a list"),
+        ({"tests": [{"input": "../a.json", "expect": "b.json"}]}, f"{META}:1: golden: tests.0.input: must be below"),
         ({"tests": [{"input": "tests/a.input.json", "expect": "tests/none.json"}]}, "note/tests/none.json: golden: "),
     ],
 )
 def test_faults_of_metadata_are_found(fields: dict[str, Any], line: str, tmp_path: Path) -> None:
     sound(tmp_path, **fields)
-    found = [finding for finding in findings(tmp_path) if ": orphan: " not in finding]
+    found = [finding for finding in findings(tmp_path) if ": orphan: " not in finding and ": unused_" not in finding]
     assert len(found) == 1
     assert found[0].startswith(line)
 
@@ -247,7 +247,8 @@ def test_a_name_that_is_not_utf_8_is_found_and_told(tmp_path: Path) -> None:
 def test_the_range_of_input_schemas_is_checked(uri: str, wanted: Any, told: str | None, tmp_path: Path) -> None:
     schema = RAW.replace("1-0-0", uri)
     registry = sound(tmp_path, from_schema=schema, compat={"from_schema_range": wanted})
-    registry.schema(RAW.replace("1-0-0", "1-0-2"))
+    for version in ("1-0-1", "1-0-2"):
+        registry.schema(RAW.replace("1-0-0", version))
     found = findings(tmp_path)
     assert (found == []) if told is None else (len(found) == 1 and told in found[0])
 
@@ -266,3 +267,185 @@ def test_a_finding_is_one_line_whatever_the_name_of_its_file(tmp_path: Path) -> 
 def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:
     assert can("registry", "validate", "--registry", tmp_path).returncode == 4
     assert can("registry", "validate", "--registry", tmp_path / "none").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        (
+            '{"id": id,\n "x": missing ? $lenght(id)}',
+            "2: name: column 17: $lenght is not defined; did you mean $length?",
+        ),
+        ('{"id": id,\n "x": missing ? $match(id, /[z-a]/)}', "2: regex: column 28: /[z-a]/ is not"),
+        ('{"id": id, "source": $source, "f": $htmlText(none)}', None),
+    ],
+)
+def test_faults_in_branches_that_no_golden_test_reaches_are_found(spec: str, line: str | None, tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    golden = {"input": "tests/a.input.json", "expect": "tests/a.output.json"}
+    registry.flat(spec, id="note/raw_to_note_v1", tests=[golden])
+    found = [finding for finding in findings(tmp_path) if ": golden: " not in finding]
+    assert len(found) == bool(line)
+    assert line is None or found[0].startswith(f"note/raw_to_note_v1.jsonata:{line}")
+
+
+def test_a_spec_that_is_not_jsonata_is_found_with_code_token_line_and_column(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    registry.flat('{\n  "id": id,\n  "x": $foo(]\n}')
+    assert any(
+        "raw_to_note_v1.jsonata:3:13: not a JSONata expression: S0211 at `]`" in line for line in findings(tmp_path)
+    )
+
+
+def test_files_of_golden_tests_that_no_test_uses_are_found(tmp_path: Path) -> None:
+    sound(tmp_path)
+    (tmp_path / "note" / "tests" / "b.input.json").write_text("{}")
+    assert strict(tmp_path) == (4, ["note/tests/b.input.json: warning: unused_test: no golden test uses this file"])
+
+
+def strict(root: Path) -> tuple[int, list[str]]:
+    """The status with --strict, and the findings."""
+    done = can("registry", "validate", "--registry", root, "--strict")
+    return done.returncode, [line.removeprefix(f"{root}/") for line in done.stdout.decode().splitlines()[:-1]]
+
+
+def test_warnings_fail_only_if_strict(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    registry.schema(NOTE, {"properties": {"at": {"format": "date-time"}}})
+    assert can("registry", "validate", "--registry", tmp_path).returncode == 0
+    status, (line,) = strict(tmp_path)
+    assert (status, line) == (
+        4,
+        f"{SCHEMA}: warning: schema_format: /properties/at/format: has no effect: "
+        "this draft does not check formats; use a `pattern`",
+    )
+
+
+def test_findings_as_json(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    registry.schema(NOTE, {"propertes": {}, "colour": 1})
+    done = can("registry", "validate", "--registry", tmp_path, "--format", "json", "--severity", "info")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {
+            "file": str(tmp_path / SCHEMA),
+            "line": 0,
+            "severity": severity,
+            "rule": "schema_keyword",
+            "message": message,
+        }
+        for severity, message in (
+            ("error", "/propertes: unknown keyword; did you mean `properties`?"),
+            ("info", "/colour: unknown keyword: it has no effect"),
+        )
+    ]
+    assert b"findings: 2" in done.stderr
+
+
+def test_a_golden_test_that_another_engine_fails_is_a_warning(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    golden = {"input": "tests/a.input.json", "expect": "tests/a.output.json"}
+    registry.flat('{"id": id, "list": (a[] ~> $map(function($i){$i.b}))[]}', tests=[golden])
+    (tmp_path / "note" / "tests" / "a.input.json").write_text('{"id": "one", "a": [{"b": 1}]}')
+    (tmp_path / "note" / "tests" / "a.output.json").write_text('{"id": "one", "list": [1]}')
+    assert strict(tmp_path) == (
+        4,
+        ["note/tests/a.output.json: warning: engine: jsonatapy: /list: expected [1], found 1"],
+    )
+
+
+DASHES = {"type": "object", "additionalProperties": False, "properties": {"id": {"type": "string"}}, "required": ["id"]}
+
+
+@pytest.mark.parametrize(
+    ("versions", "line"),
+    [
+        ({"1-0-0": DASHES, "1-0-1": {**DASHES, "description": "x"}}, None),
+        ({"1-0-0": DASHES, "2-0-0": {**DASHES, "properties": {"id": {"type": "integer"}}}}, None),
+        (
+            {"1-0-0": DASHES, "1-0-2": DASHES},
+            "1-0-2: warning: schema_version: follows 1-0-0, but versions between them",
+        ),
+        (
+            {"1-0-0": DASHES, "1-0-1": {**DASHES, "properties": {"id": {"type": "integer"}}}},
+            "1-0-1: schema_version: the change from 1-0-0 is a model: its version is 2-0-0",
+        ),
+        (
+            {"1-0-0": DASHES, "1-0-1": {**DASHES, "properties": {"id": {"type": "string", "maxLength": 9}}}},
+            "1-0-1: warning: schema_version: the change from 1-0-0 is a revision: its version is 1-1-0",
+        ),
+    ],
+)
+def test_version_gaps_and_understated_changes_are_found(
+    versions: dict[str, Any], line: str | None, tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path)
+    for version, document in versions.items():
+        registry.schema(f"iglu:com.example/thing/jsonschema/{version}", document)
+    _, found = strict(tmp_path)
+    assert len(found) == bool(line)
+    assert line is None or found[0].startswith(f"schemas/com.example/thing/jsonschema/{line}")
+
+
+def test_schemas_in_other_formats_are_counted_and_ignored(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    registry.schema("iglu:com.example/event/avro/1-0-0", {"type": "record"})
+    done = can("registry", "validate", "--registry", tmp_path, "--strict")
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
+    assert b"ignored files in other schema formats: 1" in done.stdout
+
+
+def test_schemas_in_both_usual_directories_are_found_by_every_command(tmp_path: Path) -> None:
+    registry = sound(tmp_path / "transforms")
+    registry.schema(RAW, {"$ref": NOTE})
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "transforms" / "schemas" / "org.canonical").rename(tmp_path / "schemas" / "org.canonical")
+    for where in (tmp_path, tmp_path / "transforms"):
+        assert findings(where) == []
+        for command in (["transform", "test"], ["registry", "diff", RAW, NOTE]):
+            assert can(*command, "--registry", where).returncode == 0, command
+    meta = tmp_path / "transforms" / META
+    assert can("transform", "run", "--meta", meta, stdin=b'{"id":"a"}').stdout == b'{"id":"a"}\n'
+
+
+def test_the_nearest_of_two_schemas_counts_and_the_other_is_found(tmp_path: Path) -> None:
+    sound(tmp_path / "transforms")
+    other = Registry(tmp_path).schema(NOTE, {"type": "string"})
+    assert can("transform", "test", "--registry", tmp_path).returncode == 0
+    (found,) = findings(tmp_path)
+    assert found.startswith(f"{other.relative_to(tmp_path)}: schema_path: is never read: {tmp_path}/transforms/schemas")
+
+
+@pytest.mark.parametrize("version", ["1-0-0", "1.0.0"])
+def test_versions_may_have_dashes(version: str, tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.versioned("$", version="1.0.0" if version == "1-0-0" else "0-9-0")
+    meta = registry.versioned('{"new": true}', version=version)
+    done = can("transform", "run", f"note/raw_to_note@{version}", "--registry", tmp_path, stdin=b"{}")
+    assert (done.returncode, done.stdout) == (0, b'{"new":true}\n')
+    assert not [line for line in findings(tmp_path) if str(meta) in line and "no_golden" not in line]
+
+
+def test_golden_tests_above_the_directory_are_refused_with_the_line_to_change(tmp_path: Path) -> None:
+    sound(tmp_path)
+    path = tmp_path / META
+    fields = json.loads(path.read_text())
+    text = "\n".join(f"{key}: {json.dumps(value)}" for key, value in fields.items() if key != "tests")
+    path.write_text(f"{text}\ntests:\n  - input: ../tests/a.input.json\n    expect: tests/a.output.json\n")
+    line = path.read_text().splitlines().index("  - input: ../tests/a.input.json") + 1
+    found = [finding for finding in findings(tmp_path) if ": golden: " in finding]
+    assert found == [
+        f"{META}:{line}: golden: tests.0.input: must be below {tmp_path}/note: "
+        "move the file there and write a path without `..`"
+    ]
+
+
+def test_an_unknown_extension_is_refused_by_name_with_the_line(tmp_path: Path) -> None:
+    registry = sound(tmp_path)
+    meta = registry.flat('{"md": $htmlToMarkdown(html)}', extensions=[{"name": "htmlToMarkdown"}, "$isoDate"])
+    done = can("transform", "run", "--meta", meta, stdin=b'{"html":"<h1>A</h1>"}')
+    assert (done.returncode, done.stdout) == (0, b'{"md":"# A"}\n')
+    meta = registry.flat("$", extensions=[{"name": "htmlToMarkdown"}, {"name": "frobnicate"}])
+    done = can("transform", "run", "--meta", meta, stdin=b"{}")
+    assert done.returncode == 4
+    assert f"{meta}:1:".encode() in done.stderr
+    assert b"extensions: there is no host function $frobnicate" in done.stderr

@@ -107,7 +107,7 @@ def test_a_job_gives_output_rejects_and_lineage(server: Server, job: dict[str, A
     assert (told["rejects"]["name"], told["rejects"]["records"]) == ("rejects/note-20251112.jsonl", 1)
     assert (told["format"], told["recipe"]) == ("lorchestra.lineage/1", {"settings": "x"})
     assert told["settings"] == {"skip_invalid": True, "require_checksums": True}
-    assert told["canonizer"]["engine"] == "jsonatapy"
+    assert told["canonizer"]["engine"] == "jlens"
 
 
 def test_the_lineage_leads_from_each_canonical_line_to_its_raw_line(server: Server, job: dict[str, Any]) -> None:
@@ -233,7 +233,7 @@ def test_a_tampered_transform_is_refused_unless_the_job_allows_it(server: Server
 
 def test_a_record_that_kills_its_worker_costs_itself(server: Server, job: dict[str, Any]) -> None:
     Path(job["inputs"][0]["path"]).write_bytes(b'{"id":"a"}\n{"id":"bomb"}\n{"id":"b"}\n')
-    result = server.ask(job)
+    result = server.ask(job | {"engine": "jsonatapy"})  # its $pad has no limit
     assert (result["status"], result["rejected_by"]) == ("ok", {"transform:memory_limit": 1})
     assert rows(Path(job["output"]).read_bytes())[:2] == [{"id": "a"}, {"id": "b"}]
     assert rows(Path(job["rejects"]).read_bytes())[0]["record"] == '{"id":"bomb"}'

@@ -21,13 +21,8 @@ def add_transform(parser: argparse.ArgumentParser) -> None:
     )
     add_registry(which)
     which.add_argument("--meta", type=local_path, metavar="FILE", help="its metadata file, instead of ID")
-    which.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` next to the transform or above it)",
-    )
-    which.add_argument("--engine", metavar="NAME", help="jsonatapy or jlens (default: as the metadata says)")
+    add_schemas(which)
+    add_engine(which)
 
 
 def add_registry(parser: argparse._ActionsContainer) -> None:
@@ -53,14 +48,30 @@ def meta_path(arguments: argparse.Namespace) -> Path:
     return registry.locate(arguments.registry, arguments.id)
 
 
-def schemas_of(where: Path, named: Path | None) -> Path:
-    """The schemas that `--schemas` names; else those of a registry: below it, below its transforms, or beside it."""
-    if named is not None:
-        return named
+def schema_roots(where: Path, given: Path | None) -> list[Path]:
+    """The directory that `--schemas` names; otherwise those of a registry, by the one rule of `schema_roots`."""
+    if given is not None:
+        return [given]
     from lorchestra.records import registry
 
-    places = [directory / "schemas" for directory in (where, registry.home(where), where.parent)]
-    return next((place for place in places if place.is_dir()), places[0])
+    return registry.schema_roots(registry.home(where)) or [where / "schemas"]
+
+
+def add_schemas(parser: argparse._ActionsContainer) -> None:
+    """Where schemas are looked up."""
+    parser.add_argument(
+        "--schemas",
+        type=local_path,
+        metavar="DIR",
+        help="directory of the schemas (default: `schemas` next to the transform or above it)",
+    )
+
+
+def add_engine(parser: argparse._ActionsContainer) -> None:
+    """Which engine runs transforms."""
+    parser.add_argument(
+        "--engine", metavar="NAME", help="jlens, jsonatapy, or one of another package (default: as the metadata says)"
+    )
 
 
 def count(text: str, least: int = 1) -> int:

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import orjson
 
-from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.authoring import evolution
 from lorchestra.components.canonizer.authoring.checks.schemas import judged, named, require_valid
 from lorchestra.components.canonizer.authoring.evolution import Step
-from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
+from lorchestra.components.canonizer.commands.arguments import add_registry, add_schemas, schema_roots
 from lorchestra.records import iglu, registry
 
 _STEPS = {
@@ -36,12 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="OLD", help="an Iglu URI of the registry, or a file")
     parser.add_argument("new", metavar="NEW", help="an Iglu URI of the registry, or a file")
     add_registry(parser)
-    parser.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` in the registry or next to it)",
-    )
+    add_schemas(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(args: argparse.Namespace) -> Iterator[str]:
-    root = schemas_of(args.registry, args.schemas)
-    old, new = _load(args.old, root), _load(args.new, root)
+    roots = schema_roots(args.registry, args.schemas)
+    old, new = _load(args.old, roots), _load(args.new, roots)
     changes = evolution.changes(old, new)
     taken = evolution.step(changes)
     yield _STEPS[taken]
@@ -65,9 +59,9 @@ def _told(args: argparse.Namespace) -> Iterator[str]:
         yield f"the version does not match the change: {before} -> {after}; expected {expected}"
 
 
-def _load(text: str, root: Path) -> dict[str, object]:
+def _load(text: str, roots: list[Path]) -> dict[str, object]:
     if text.startswith("iglu:"):
-        return named(root, text).document
+        return named(roots, text).document
     if not Path(text).is_file():
         raise Failure(
             Code.MISSING, f"{text}: no such file", advice="OLD and NEW are Iglu URIs of the registry, or files."

@@ -18,7 +18,7 @@ from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.canonizer.authoring import examples, goldens, skeleton
 from lorchestra.components.canonizer.authoring.checks.schemas import judged, named
-from lorchestra.components.canonizer.commands.arguments import add_registry, schemas_of
+from lorchestra.components.canonizer.commands.arguments import add_registry, add_schemas, schema_roots
 from lorchestra.components.canonizer.commands.transform_try import is_private
 from lorchestra.components.canonizer.registry import writing
 from lorchestra.components.canonizer.workers.pool import Pool
@@ -36,12 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--yes", action="store_true", help="confirm that the example is synthetic, even if it is in a private directory"
     )
     add_registry(parser)
-    parser.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` in the registry or next to it)",
-    )
+    add_schemas(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
     """The files to write and their content, the spec first; tried before anything is written."""
-    root = schemas_of(args.registry, args.schemas)
+    roots = schema_roots(args.registry, args.schemas)
     given = _example(args.example, args.yes) if args.example else None
-    spec, meta, made = (text.encode() for text in judged(lambda: _drafted(root, args, make=given is None)))
+    spec, meta, made = (text.encode() for text in judged(lambda: _drafted(roots, args, make=given is None)))
     document = made if given is None else given
     folder, _, name = args.id.rpartition("/")
     case = home / folder / "tests" / name / skeleton.CASE
@@ -74,13 +69,13 @@ def _targets(home: Path, args: argparse.Namespace) -> dict[Path, bytes]:
         home / folder / f"{name}.jsonata": spec,
         home / folder / f"{name}{registry.SUFFIX}": meta,
         case.with_suffix(".input.json"): document,
-        case.with_suffix(".output.json"): skeleton.pretty(_tried(name, spec, meta, root, document)),
+        case.with_suffix(".output.json"): skeleton.pretty(_tried(name, spec, meta, roots, document)),
     }
 
 
-def _drafted(root: Path, args: argparse.Namespace, *, make: bool) -> list[str]:
+def _drafted(roots: list[Path], args: argparse.Namespace, *, make: bool) -> list[str]:
     """Spec, metadata and, where one is to be made, an example."""
-    before, after = named(root, args.before), named(root, args.after)
+    before, after = named(roots, args.before), named(roots, args.after)
     spec = skeleton.spec(args.id, before, after)
     document = skeleton.pretty(examples.of(before.document)).decode() if make else ""
     return [spec, skeleton.metadata(args.id, before, after, spec.encode()), document]
@@ -98,12 +93,12 @@ def _example(path: Path, sure: bool) -> bytes:
     return registry.read_bytes(path)
 
 
-def _tried(name: str, spec: bytes, meta: bytes, schemas: Path, document: bytes) -> Any:
+def _tried(name: str, spec: bytes, meta: bytes, roots: list[Path], document: bytes) -> Any:
     """What the skeleton makes of the example. Raises Failure(SCHEMA_INVALID) where it is rejected."""
     with TemporaryDirectory() as scratch, closing(Pool()) as pool:
         Path(scratch, f"{name}.jsonata").write_bytes(spec)  # rule: open-for-writing - no record
         Path(scratch, f"{name}{registry.SUFFIX}").write_bytes(meta)  # rule: open-for-writing - no record
-        goldens.prepare(pool, Path(scratch, f"{name}{registry.SUFFIX}"), schemas)
+        goldens.prepare(pool, Path(scratch, f"{name}{registry.SUFFIX}"), roots)
         outcome = goldens.apply(pool, document)
     if outcome.reject is not None:
         raise Failure(

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Canonize; the status is 0 also where records were rejected, unless more were than are allowed."""
     started = time.monotonic()
     _check(arguments)
-    schemas = as_text(arguments.schemas) if arguments.schemas else None
+    schemas = (as_text(arguments.schemas),) if arguments.schemas else ()
     with contextlib.closing(Pool(arguments.jobs)) as pool:
         source = arguments.source or source_of(str(arguments.input or ""))
         prepared = pool.prepare(Order(as_text(meta_path(arguments)), schemas, arguments.engine, source=source))
@@ -136,4 +136,5 @@ def _summarize(tally: Tally) -> None:
     if told:
         sys.stderr.write(f"can: {tally.records_in} records in, {tally.records_out} out; {told}\n")
         for why, number in sorted(tally.rejected_by.items()):
-            sys.stderr.write(f"  {number:>8} {why}\n")
+            place = f" at {tally.places[why]}" if why in tally.places else ""
+            sys.stderr.write(f"  {number:>8} {why}{place}\n")

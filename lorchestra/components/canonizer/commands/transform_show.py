@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         "id": transform.id,
         "version": meta.version,
         "status": str(meta.document.get("status", "")),
-        "engine": engines.load(arguments.engine or meta.engine).NAME,
+        "engine": engines.load(arguments.engine or meta.engine or engines.DEFAULT).NAME,
         "from": meta.from_schema,
         "accepts": meta.from_schema_range or "",
         "to": meta.to_schema,

@@ -14,17 +14,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer.authoring import goldens
 from lorchestra.components.canonizer.authoring.checks import attempt
-from lorchestra.components.canonizer.commands.arguments import add_registry
+from lorchestra.components.canonizer.commands.arguments import add_registry, add_schemas
 from lorchestra.components.canonizer.record import engines
 from lorchestra.components.canonizer.registry import transforms
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records.registry import locate
-
-_ENGINES = ("jsonatapy", "jlens")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,25 +30,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "ids", nargs="*", metavar="ID", help="a transform's name (default: all transforms of the registry)"
     )
     add_registry(parser)
+    add_schemas(parser)
     parser.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` next to the transform or above it)",
+        "--engine",
+        metavar="NAME",
+        help="jlens, jsonatapy, one of another package, or all (default: as the metadata says)",
     )
-    parser.add_argument("--engine", choices=(*_ENGINES, "all"), help="default: as each transform's metadata says")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the tests and print what came of them."""
     metas = wanted(args.registry, args.ids)
-    chosen = _ENGINES if args.engine == "all" else (args.engine,)
+    chosen = tuple(engines.installed()) if args.engine == "all" else (args.engine,)
     for engine in filter(None, chosen):
         engines.load(engine)
     failed = tests = 0
     for meta in metas:
         name = transforms.name_of(args.registry, meta)
-        verdicts, failure = attempt(_verdicts, meta, args.schemas, chosen)
+        verdicts, failure = attempt(_verdicts, meta, [args.schemas] if args.schemas else [], chosen)
         if verdicts is None:
             why = failure.message.replace("\n", "; ") if failure else ""
             print(f"{name}: cannot run: {visible(why)}")
@@ -79,7 +75,7 @@ class Verdict(NamedTuple):
     faults: list[str]
 
 
-def _verdicts(meta: Path, schemas: Path | None, chosen: tuple[str | None, ...]) -> list[Verdict]:
+def _verdicts(meta: Path, schemas: list[Path], chosen: tuple[str | None, ...]) -> list[Verdict]:
     cases = goldens.of(meta)
     faults: list[dict[str, list[str]]] = [{} for _ in cases]  # not by name: two directories may have cases of one name
     for engine in chosen:

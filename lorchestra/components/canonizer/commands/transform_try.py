@@ -24,7 +24,7 @@ from lorchestra.base.commandline import confirm
 from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer.authoring import goldens
-from lorchestra.components.canonizer.commands.arguments import add_registry, count
+from lorchestra.components.canonizer.commands.arguments import add_engine, add_registry, add_schemas, count
 from lorchestra.components.canonizer.workers.pool import Pool
 from lorchestra.records import jsonl, registry
 from lorchestra.storage import audit
@@ -41,18 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--line", type=count, default=1, metavar="N", help="number of the line (default: 1)")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_registry(parser)
-    parser.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` next to the transform or above it)",
-    )
-    parser.add_argument(
-        "--engine",
-        choices=("jsonatapy", "jlens"),
-        metavar="NAME",
-        help="jsonatapy or jlens (default: as the metadata says)",
-    )
+    add_schemas(parser)
+    add_engine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,9 +52,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and is_private(args.input):
         _ask(args.input)
     audit.record_read(args.input, "can transform try", files=[str(args.input)], transform=args.id, line=args.line)
+    schemas = [args.schemas] if args.schemas else []
     with closing(Pool()) as pool:
-        goldens.prepare(pool, meta, args.schemas, args.engine)
+        goldens.prepare(pool, meta, schemas, args.engine)
         outcome = goldens.apply(pool, document)
+        if outcome.reject and goldens.has_result(outcome.reject):
+            goldens.prepare(pool, meta, schemas, args.engine, checks_output=False)
+            outcome = goldens.apply(pool, document)._replace(reject=outcome.reject)
     _show(document, outcome)
     return Exit.REJECTS if outcome.reject else Exit.OK
 
@@ -117,9 +111,9 @@ def _show(document: bytes, outcome: goldens.Outcome) -> None:
     from rich.text import Text
 
     results = [_pretty(result) for result in outcome.records]
-    right = "\n".join(results) or "dropped: the transform returns nothing for this record"
     if outcome.reject:
-        right = f"rejected at {goldens.reason(outcome.reject)}"
+        results.insert(0, f"rejected: {goldens.reason(outcome.reject)}")
+    right = "\n".join(results) or "dropped: the transform returns nothing for this record"
     table = Table(expand=True, show_lines=False)
     table.add_column("record", ratio=1, overflow="fold")
     table.add_column("result", ratio=1, overflow="fold")

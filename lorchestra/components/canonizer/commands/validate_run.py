@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lorchestra.base.commandline import path as local_path
 from lorchestra.base.errors import Code, Exit, Failure, visible
-from lorchestra.components.canonizer.commands.arguments import schemas_of
+from lorchestra.components.canonizer.commands.arguments import add_schemas, schema_roots
 from lorchestra.components.canonizer.record.requests import Check
 from lorchestra.components.canonizer.registry.paths import as_text
 from lorchestra.components.canonizer.workers import chunks
@@ -27,12 +27,7 @@ from lorchestra.records import bundled, iglu
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--schema", required=True, metavar="NAME|FILE", help="the schema: an Iglu URI, or a file")
-    parser.add_argument(
-        "--schemas",
-        type=local_path,
-        metavar="DIR",
-        help="directory of the schemas (default: `schemas` in ./transforms or next to it)",
-    )
+    add_schemas(parser)
     parser.add_argument("--data", type=local_path, metavar="FILE", help="input file (default: stdin)")
 
 
@@ -59,4 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> Check:
     if arguments.schema.startswith("iglu:") and iglu.parse(arguments.schema) is None:
         raise Failure(Code.USAGE, "a schema's name must have the form iglu:vendor/name/jsonschema/1-0-0")
-    return Check(as_text(Path(arguments.schema)), as_text(schemas_of(bundled.default(), arguments.schemas)))
+    roots = schema_roots(bundled.default(), arguments.schemas)
+    return Check(as_text(Path(arguments.schema)), tuple(map(as_text, roots)))

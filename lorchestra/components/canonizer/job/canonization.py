@@ -35,6 +35,8 @@ class Tally:
     dropped: int = 0
     inexact_integers: int = 0
     rejected_by: Counter[str] = field(default_factory=Counter)
+    places: dict[str, str] = field(default_factory=dict)
+    """For each key of `rejected_by`, the first place in the schema or the spec that is known."""
 
     @property
     def rejected(self) -> int:
@@ -47,7 +49,11 @@ class Tally:
         self.records_out += len(converted.sources)
         self.dropped += converted.dropped
         self.inexact_integers += converted.inexact
-        self.rejected_by.update(f"{reject.stage}:{reject.rule}" for reject in converted.rejects)
+        for reject in converted.rejects:
+            why = f"{reject.stage}:{reject.rule}"
+            self.rejected_by[why] += 1
+            if place := reject.spec_place or reject.schema_path:
+                self.places.setdefault(why, place)
 
     def add(self, other: Tally) -> None:
         """Count in another tally."""
@@ -56,6 +62,7 @@ class Tally:
         self.dropped += other.dropped
         self.inexact_integers += other.inexact_integers
         self.rejected_by += other.rejected_by
+        self.places = {**other.places, **self.places}
 
     def counts(self) -> dict[str, int]:
         """As a lineage writes it."""
@@ -127,4 +134,6 @@ def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
     for reject in rejects:
         raw = lines[reject.line - chunk.first].rstrip(b"\r")
         record = rejects_format.text(raw) if reject.stage == Stage.PARSE or reject.rule in UNREADABLE else raw
-        yield rejects_format.line(name, reject.line, reject.stage, reject.rule, reject.schema_path, record)
+        yield rejects_format.line(
+            name, reject.line, reject.stage, reject.rule, reject.schema_path, record, reject.spec_place
+        )

@@ -78,9 +78,10 @@ def _canonize(job: Job, pool: Pool) -> Tally:
         work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
         engine: dict[str, Any] = {"engine": None, "engine_version": None}
         inputs = []
+        schemas = (job.schemas,) if job.schemas else ()
         for source in job.inputs:
             prepared = pool.prepare(
-                Order(source.meta, job.schemas, job.engine, job.require_checksums, source_of(source.path))
+                Order(source.meta, schemas, job.engine, job.require_checksums, source_of(source.path))
             )
             for name, value in wanted.get(source.meta, {}).items():
                 _require(f"{name} of {visible(source.meta)}", value, prepared["transform"].get(name))

@@ -1,4 +1,4 @@
-"""What is asked of a worker, and what it answers."""
+"""Requests to a worker, and its answers."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ from lorchestra.components.canonizer.record.rules import Reject
 
 
 class Chunk(NamedTuple):
-    """Whole lines, and the number of the first of them."""
+    """Whole lines, and the number of the first one."""
 
     first: int
     lines: bytes
 
 
 class Order(NamedTuple):
-    """Which transform to compile, by its metadata file. `schemas` and `engine` override what is found from there.
+    """Which transform to compile, by its metadata file. `schemas` and `engine` replace what the registry says.
 
-    `source` is the name of the source that the records come from; a spec reads it as `$source`.
+    `source` is the name of the source that the records come from; a spec reads it as `$source`. Without
+    `checks_output` the result is returned as the engine gives it.
     """
 
     meta: str
-    schemas: str | None = None
+    schemas: tuple[str, ...] = ()
     engine: str | None = None
     require_checksum: bool = True
     source: str = ""
+    checks_output: bool = True
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """What messages call it."""
         return self.meta
 
 
 class Check(NamedTuple):
-    """Which schema records are to be checked against: an Iglu name or a file; and where its references lead."""
+    """A schema that records are checked against: an Iglu name or a file, and the directories that it refers to."""
 
     schema: str
-    schemas: str
+    roots: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """What messages call it."""
         return self.schema
 
 
 class Converted(NamedTuple):
-    """What became of some lines. `sources` holds, for each line of `output`, the number of the raw line."""
+    """The result for some lines. `sources` holds, for each line of `output`, the number of the raw line."""
 
     output: bytes = b""
     sources: list[int] = []  # noqa: RUF012 - never changed
@@ -56,7 +58,7 @@ class Converted(NamedTuple):
     not_json: int | None = None
 
     def and_then(self, other: Converted) -> Converted:
-        """Both, `other` being of the lines that follow."""
+        """Both results, `other` being that of the lines that follow."""
         return Converted(
             self.output + other.output,
             self.sources + other.sources,

@@ -1,7 +1,8 @@
-"""Validators of registry schemas that tell which rule a record breaks, and never by which value."""
+"""Validators of registry schemas that report which rule a record breaks, and never by which value."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,17 @@ import jsonschema_rs
 from lorchestra.components.canonizer.record.rules import Rejected, Rule, Stage
 from lorchestra.records import iglu, violations
 from lorchestra.records.iglu import Schema, SchemaKey, SchemaRegistry
-from lorchestra.records.schemas import compiled
+from lorchestra.records.schemas import compiled, is_array
 
-_NOWHERE = SchemaKey("local", "schema", "jsonschema", 1, 0, 0)
+_NOWHERE = SchemaKey("local", "schema", iglu.FORMAT, 1, 0, 0)
 
 
 class Validator:
-    """One compiled schema."""
+    """One compiled schema. `takes_array`: it describes arrays, not records."""
 
     def __init__(self, schema: Schema, compiled: jsonschema_rs.Validator) -> None:
         self.schema = schema
+        self.takes_array = is_array(schema.document)
         self._is_valid = compiled.is_valid
         self._compiled = compiled
 
@@ -35,10 +37,10 @@ class Validator:
 
 
 class Schemas:
-    """The schemas of a registry, compiled once each."""
+    """The schemas of a registry, compiled once each. `roots` are the directories that hold them, in their order."""
 
-    def __init__(self, root: Path) -> None:
-        self._registry = SchemaRegistry(root)
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._registry = SchemaRegistry(*roots)
         self._compiled: dict[str, Validator] = {}
 
     def validator(self, uri: str) -> Validator:
@@ -50,7 +52,7 @@ class Schemas:
     def in_file(self, path: Path) -> Validator:
         """The validator of a schema in a file; its references lead into the registry. Raises as `validator` does."""
         schema = iglu.read(path, _NOWHERE)
-        schema.document.pop("self", None)  # where the file lies says nothing about what it is
+        schema.document.pop("self", None)  # it names the schema's place in a registry, not that of this file
         return self._validator(schema)
 
     def files(self) -> dict[Path, str]:

@@ -17,8 +17,8 @@ from lorchestra.base.errors import ConfigFailure, Finding
 from lorchestra.records import iglu
 from lorchestra.records.registry import FROM_SCHEMA, TO_SCHEMA, named
 
-ENGINES = {"jsonata": "jsonatapy", "jsonatapy": "jsonatapy", "jlens": "jlens"}
-"""The values of `engine:` and the engine that each selects. `jsonata` is the language: the default engine runs it."""
+LANGUAGE = "jsonata"
+"""What `engine:` says for the default engine: the name of the language."""
 
 _LARGEST = 256 * 1024
 _SCHEMA = Path(__file__).with_name("transform.schema.json")
@@ -26,16 +26,21 @@ _SCHEMA = Path(__file__).with_name("transform.schema.json")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A valid metadata file. `spec_path` is None if the spec has the metadata's own name."""
+    """A valid metadata file.
+
+    `spec_path` is None if the spec has the metadata's own name, `engine` is None for the default engine. `extensions`
+    are the functions that the spec needs in addition to JSONata's own, with the place of each in the file.
+    """
 
     id: str | None
     version: str
-    engine: str
+    engine: str | None
     from_schema: str
     to_schema: str
     spec_path: str | None
     sha256: str | None
     from_schema_range: str | None
+    extensions: Mapping[str, yaml_document.Place]
     document: Mapping[str, Any]
 
 
@@ -53,14 +58,22 @@ def parse(content: bytes, name: str) -> Metadata:
     return Metadata(
         id=value.get("id"),
         version=value["version"],
-        engine=ENGINES[value.get("engine") or "jsonata"],
+        engine=None if value.get("engine") == LANGUAGE else value.get("engine"),
         from_schema=named(value, FROM_SCHEMA),
         to_schema=named(value, TO_SCHEMA),
         spec_path=value.get("spec_path"),
         sha256=sha256.lower() if sha256 else None,
         from_schema_range=_range(value),
+        extensions=dict(_extensions(document)),
         document=value,
     )
+
+
+def _extensions(document: yaml_document.Document) -> Iterator[tuple[str, yaml_document.Place]]:
+    """`extensions: [{name: htmlToMarkdown}]`, or a list of names; with or without `$`."""
+    for number, entry in enumerate(document.value.get("extensions") or []):
+        name = entry["name"] if isinstance(entry, dict) else entry
+        yield name.removeprefix("$"), document.place(("extensions", number))
 
 
 def in_range(version: str, wanted: str) -> bool:
@@ -69,10 +82,8 @@ def in_range(version: str, wanted: str) -> bool:
 
 
 def _conflicts(document: yaml_document.Document) -> Iterator[Finding]:
-    """Errors that depend on more than one value, or on what is installed."""
+    """Errors that depend on more than one value."""
     value = document.value
-    if (value.get("engine") or "jsonata") not in ENGINES:
-        yield Finding(*document.place(("engine",)), f"`engine` must be one of {', '.join(ENGINES)}")
     key, wanted = iglu.parse(named(value, FROM_SCHEMA)), _range(value)
     if key and wanted and not in_range(key.version, wanted):
         where = document.place(("compat", "from_schema_range"))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.components.canonizer.registry import metadata
 from lorchestra.components.canonizer.registry.metadata import Metadata
+from lorchestra.records import registry
 from lorchestra.records.registry import SUFFIX, VERSIONED, home, read_bytes, spec_of
 
 
@@ -80,16 +81,16 @@ def name_of(root: Path, meta_path: Path) -> str:
     return visible(path.as_posix().removesuffix(SUFFIX))
 
 
-def schemas_of(meta_path: Path) -> Path:
-    """The nearest directory `schemas` beside a metadata file or above it. Raises Failure(SCHEMA_MISSING)."""
-    for directory in meta_path.absolute().parents:
-        if (directory / "schemas").is_dir():
-            return directory / "schemas"
-    raise Failure(
-        Code.SCHEMA_MISSING,
-        f"{meta_path}: no directory `schemas` next to it or above it",
-        advice="Name it with --schemas.",
-    )
+def schema_roots(meta_path: Path) -> list[Path]:
+    """Where the schemas of a transform are looked up; see `registry.schema_roots`. Raises Failure(SCHEMA_MISSING)."""
+    roots = registry.schema_roots(meta_path.parent)
+    if not roots:
+        raise Failure(
+            Code.SCHEMA_MISSING,
+            f"{meta_path}: no directory `schemas` next to it or above it",
+            advice="Name the directory of the schemas with --schemas.",
+        )
+    return roots
 
 
 def _refuse(error: OSError) -> None:

@@ -58,7 +58,7 @@ class Pool:
         if identity is None:
             code = Code.TRANSFORM_INVALID if isinstance(order, Order) else Code.SCHEMA_INVALID
             raise Failure(
-                code, f"{order.told}: compiling it and its schemas takes more time or memory than a worker may use"
+                code, f"{order.label}: compiling it and its schemas takes more time or memory than a worker may use"
             )
         self._identity = identity
         return identity
@@ -130,8 +130,8 @@ class Pool:
         known = worker.key == self._identity["key"]
         if not known and (prepared := self._prepared(worker)) != self._identity:
             if prepared is None:
-                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.told}: a worker crashed before it began")
-            raise Failure(Code.INPUT_CHANGED, f"{self._order.told}: the transform changed during the run")
+                raise Failure(Code.COMPONENT_CRASHED, f"{self._order.label}: a worker crashed before it began")
+            raise Failure(Code.INPUT_CHANGED, f"{self._order.label}: the transform changed during the run")
         return worker
 
     def _hand_out(self, worker: Worker, place: int, chunk: Chunk) -> None:

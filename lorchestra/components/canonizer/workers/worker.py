@@ -32,6 +32,12 @@ def serve(requests: int, replies: int) -> None:
         protocol.send(replies, *answered(functools.partial(workshop.answer, *request)))
 
 
+def _request(header: dict[str, Any]) -> Order | Check:
+    if "meta" in header:
+        return Order(**header | {"schemas": tuple(header["schemas"])})
+    return Check(header["schema"], tuple(header["roots"]))
+
+
 class Workshop:
     """What a worker keeps between requests: what it compiled before."""
 
@@ -43,7 +49,7 @@ class Workshop:
         """The reply to one request: to prepare what is ordered, or to convert lines by it. Raises Failure."""
         if header.pop("op") == "lines":
             return self._convert(header["key"], header["first"], blob)
-        return self._prepare(Order(**header) if "meta" in header else Check(**header)), b""
+        return self._prepare(_request(header)), b""
 
     def _prepare(self, order: Order | Check) -> dict[str, Any]:
         first = not self._prepared

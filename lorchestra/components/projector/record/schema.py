@@ -20,7 +20,7 @@ import orjson
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.records import iglu, violations
-from lorchestra.records.schemas import compiled
+from lorchestra.records.schemas import compiled, element_of
 from lorchestra.records.violations import Violation
 
 MOST_COLUMNS = 500
@@ -130,7 +130,7 @@ class Judges:
     """The schemas of a registry, each made ready once."""
 
     def __init__(self, schemas: iglu.SchemaRegistry) -> None:
-        self.root = schemas.root
+        self.root = schemas.roots[0]
         self._schemas = schemas
         self._made: dict[str, Judge] = {}
 
@@ -143,6 +143,7 @@ class Judges:
 
     def _make(self, uri: str) -> Judge:
         schema = self._schemas.load(uri)
+        schema = element_of(schema)
         return Judge(schema, compiled(schema, self._schemas))
 
 

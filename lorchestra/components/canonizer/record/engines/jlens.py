@@ -1,8 +1,7 @@
-"""The second engine, an extra: jlens."""
+"""The default engine: jlens (Rust)."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 
 import jlens
@@ -30,11 +29,10 @@ def version() -> str:
 
 def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
     """Compile a transform; see the port."""
-    expression = None
-    with contextlib.suppress(jlens.JlensError):
+    try:
         expression = jlens.Expression(source)
-    if expression is None:
-        raise SyntaxFault
+    except jlens.JlensError as error:
+        raise SyntaxFault(error.code or "", error.start) from None
     for name, function in functions.items():
         expression.register_function(name, function)
     run = expression.evaluate_json
@@ -46,12 +44,24 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
             )
             return result
         except (jlens.JlensError, ValueError, TypeError) as error:
-            code = getattr(error, "code", None)
-            # One code for two bounds of its own; which one is said in words alone.
-            # rule: exception-text - it is only compared
-            sized = code == "U1001" and "size limit" in str(error)
-            # rule: exception-text - it is only compared
-            rule = Rule.SIZE_LIMIT if sized else rule_of(code if isinstance(code, str) else str(error))
-        raise EvaluationFault(rule)
+            raise _fault(error, source) from None
 
     return evaluate
+
+
+def _fault(error: Exception, source: str) -> EvaluationFault:
+    code = getattr(error, "code", None)
+    # One code for two limits; only the message says which one.
+    # rule: exception-text - it is only compared
+    sized = code == "U1001" and "size limit" in str(error)
+    # rule: exception-text - it is only compared
+    rule = Rule.SIZE_LIMIT if sized else rule_of(code if isinstance(code, str) else str(error))
+    return EvaluationFault(rule, _position(error, source))
+
+
+def _position(error: Exception, source: str) -> int | None:
+    """Where the failed function's name or operator begins. The engine gives a place after it."""
+    after, token = getattr(error, "position", None), getattr(error, "token", None)
+    if isinstance(after, int) and isinstance(token, str) and token in source[:after]:
+        return source.rfind(token, 0, after)
+    return getattr(error, "start", None)

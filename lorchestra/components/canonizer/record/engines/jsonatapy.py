@@ -1,8 +1,7 @@
-"""The default engine: jsonatapy."""
+"""A second engine, installed with the extra `jsonatapy`: jsonatapy (Rust). Its regular expressions take linear time."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 
 import jsonatapy
@@ -14,6 +13,7 @@ from lorchestra.components.canonizer.record.engines import (
     EvaluationFault,
     HostFunction,
     SyntaxFault,
+    code_in,
     rule_of,
 )
 
@@ -29,11 +29,10 @@ def version() -> str:
 
 def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
     """Compile a transform; see the port."""
-    expression = None
-    with contextlib.suppress(ValueError):
+    try:
         expression = jsonatapy.compile(source, max_stack_depth=DEPTH, max_sequence_length=LONGEST_SEQUENCE)
-    if expression is None:
-        raise SyntaxFault
+    except ValueError as error:
+        raise SyntaxFault(code_in(str(error))) from None  # rule: exception-text - only the code is taken
     for name, function in functions.items():
         register = expression.register_override if name in _BUILT_IN else expression.register
         register(name, function)
@@ -45,6 +44,6 @@ def compile(source: str, functions: Mapping[str, HostFunction]) -> Evaluate:
             return result
         except ValueError as error:
             rule = rule_of(str(error))  # rule: exception-text - only compared
-        raise EvaluationFault(rule)
+            raise EvaluationFault(rule) from None
 
     return evaluate

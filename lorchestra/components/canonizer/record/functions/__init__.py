@@ -1,8 +1,8 @@
-"""The functions that transforms may call beside JSONata's own: the same under each engine, total, and bounded.
+"""The functions that transforms may call in addition to JSONata's own: the same under each engine, total and bounded.
 
-A transform gets those that its text mentions, so that nothing is imported that is not used. An engine hands a missing
-argument over as None, and each has its own idea of a None that comes back: so a function answers with an array of at
-most one value, and a prelude of plain JSONata takes the value out. Missing in, missing out, as the language has it.
+A transform gets the functions that its text mentions, so that nothing is imported that is not used. An engine passes a
+missing argument as None, and engines differ in what they make of a None that is returned. So a function returns an
+array of at most one value, and a prelude of plain JSONata takes the value out. Missing in, missing out, as in JSONata.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ _PLACES: Mapping[str, _Place] = {
     "addresses": _Place("mail", "addresses", ""),
     "isoDate": _Place("dates", "iso_date", "$value"),
     "htmlText": _Place("markup", "html_text", "$html"),
+    "htmlToText": _Place("markup", "html_text", "$html"),
+    "htmlMarkdown": _Place("markdown", "html_markdown", "$html"),
+    "htmlToMarkdown": _Place("markdown", "html_markdown", "$html"),
     "base64decode": _Place("mail", "base64decode", ""),
 }
 NAMES = tuple(_PLACES)
+"""Without `$`. `htmlToText` and `htmlToMarkdown` are the names that other registries use."""
 
 
 def mentioned(source: str) -> list[str]:
@@ -36,7 +40,7 @@ def mentioned(source: str) -> list[str]:
 
 
 def used_by(source: str) -> tuple[str, Mapping[str, Callable[..., Any]]]:
-    """The source to compile and the functions to register for it, by name without `$`."""
+    """The prelude to put before the source, "" if none is needed; the functions to register by name without `$`."""
     functions: dict[str, Callable[..., Any]] = {}
     prelude = []
     for name in mentioned(source):
@@ -45,6 +49,4 @@ def used_by(source: str) -> tuple[str, Mapping[str, Callable[..., Any]]]:
         functions[f"{name}_" if place.parameters else name] = function
         if place.parameters:
             prelude.append(f"${name} := function({place.parameters}) {{ ${name}_({place.parameters})[0] }};")
-    if not prelude:
-        return source, functions
-    return f"( {' '.join(prelude)}\n{source}\n)", functions
+    return " ".join(prelude), functions

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 LONGEST = 2 * 1024 * 1024
 """Characters; what follows is not read."""
@@ -42,15 +42,19 @@ def html_text(html: Any = None, *_: Any) -> list[str]:
     """
     if not isinstance(html, str):
         return []
-    text = _shallow(html[:LONGEST]).replace("\r\n", "\n").translate(_RESERVED)
-    lines = (" ".join(line.split()) for line in "".join(_pieces(text)).split("\n"))
+    lines = (" ".join(line.split()) for line in "".join(_pieces(parsed(html))).split("\n"))
     return ["\n".join(filter(None, lines)).translate(_RESTORED)]
 
 
-def _pieces(html: str) -> Iterator[str]:
+def parsed(html: str) -> LexborHTMLParser:
+    """The document, with each implied tag, up to where its length or nesting would cost too much."""
     from selectolax.lexbor import LexborHTMLParser
 
-    waiting: list[LexborNode | str | None] = [LexborHTMLParser(html).root]  # a text: what an element ends with
+    return LexborHTMLParser(_shallow(html[:LONGEST]).replace("\r\n", "\n").translate(_RESERVED))
+
+
+def _pieces(document: LexborHTMLParser) -> Iterator[str]:
+    waiting: list[LexborNode | str | None] = [document.root]  # a text: what an element ends with
     preformatted = 0
     while waiting:
         node = waiting.pop()
