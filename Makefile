@@ -51,6 +51,9 @@ check: .venv/tested ## check formatting, lint, types, import contracts and our o
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m checks.rules
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lorchestra checks
+	@$(BIN)/python -m checks.licenses
+	@$(BIN)/python -m checks.vulnerabilities
 
 .PHONY: wheel
 wheel: .venv/installed ## build dist/lorchestra-*.whl, with the bundled registry
