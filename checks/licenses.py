@@ -22,9 +22,10 @@ _CLASSIFIERS = {"MIT License": "MIT", "BSD License": "BSD", "Apache Software Lic
 _HEADER = """\
 # Licenses of the locked packages
 
-Written by `python -m checks.licenses --write`; `make check` compares it with requirements/run.txt and the installed packages.
+Written by `python -m checks.licenses --write`.
+`make check` compares it with requirements/run.txt and the installed packages.
 
-| package | license |
+| Package | License |
 |---|---|
 """
 
