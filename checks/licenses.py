@@ -33,7 +33,7 @@ Written by `python -m checks.licenses --write`.
 def license_of(package: str) -> str:
     """The license that a package's metadata names; empty if it names none. Raises PackageNotFoundError."""
     named = metadata.metadata(package)
-    text = named.get("License-Expression") or named.get("License") or ""
+    text = next((named[key] for key in ("License-Expression", "License") if key in named), "")
     if text and len(text) < 80:  # some packages put the whole text there
         return text
     kinds = (c.rpartition(" :: ")[2] for c in named.get_all("Classifier") or [] if c.startswith("License"))
