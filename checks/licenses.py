@@ -35,7 +35,7 @@ def license_of(package: str) -> str:
     named = metadata.metadata(package)
     text = next((named[key] for key in ("License-Expression", "License") if key in named), "")
     if text and len(text) < 80:  # some packages put the whole text there
-        return text
+        return _CLASSIFIERS.get(text, text)
     kinds = (c.rpartition(" :: ")[2] for c in named.get_all("Classifier") or [] if c.startswith("License"))
     return next((_CLASSIFIERS[kind] for kind in kinds if kind in _CLASSIFIERS), "")
 
