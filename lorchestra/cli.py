@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lorchestra import __version__
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lorchestra.base import commandline
 
+SOURCES = ("gmail", "exchange", "dataverse", "forms", "files", "mailbox", "command")
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
 _INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
 _AUDIT = "show or verify the audit log: who ran what, and who read records"
@@ -26,6 +27,13 @@ examples:
   lorchestra run --stage canonize      start from the existing raw files
 
 `doit` runs the same tasks; `doit list --all --status` shows them. Exit statuses: docs/contracts.md."""
+
+_ADD_EXAMPLES = """\
+examples:
+  lorchestra add source mailbox ~/takeout
+  lorchestra add source files inbox --name diary-entries-acct1
+  lorchestra add source gmail meltano-ingest --name gmail-messages-acct1
+  lorchestra add source command --name contacts-export -- ./export-contacts --to {output}"""
 
 
 def main() -> int:
@@ -78,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     listing = _verb(verbs, "list", _list, "list sources, transforms, mappings, schemas or past runs")
     listing.add_argument("kind", choices=LISTS, help="what to list")
 
+    add = _verb(verbs, "add", _add, "add a source to pipeline.yaml", epilog=_ADD_EXAMPLES)
+    add.add_argument("what", choices=("source",), metavar="source", help="what to add")
+    add.add_argument("kind", choices=SOURCES, help="the kind of source")
+    add.add_argument(
+        "words", nargs="+", metavar="WHERE", help="the Meltano project, directory, mailbox, or the program's words"
+    )
+    add.add_argument("--name", metavar="NAME", help="{source}-{entity}-{account} (default: by kind)")
+    add.add_argument("--transform", metavar="NAME", help="map the raw files to this transform (default: by kind)")
+
     validate = _verb(verbs, "validate", _validate, "check configuration, permissions, programs, registry and mappings")
     validate.add_argument(
         "--fix", action="store_true", help="repair permissions of the PHI directories; print each command"
@@ -111,11 +128,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verb(
-    verbs: argparse._SubParsersAction[commandline.Parser], name: str, handler: object, summary: str
+    verbs: argparse._SubParsersAction[commandline.Parser], name: str, handler: object, summary: str, **options: Any
 ) -> argparse.ArgumentParser:
     from lorchestra.base import commandline
 
-    parser = verbs.add_parser(name, help=summary, description=summary)
+    parser = verbs.add_parser(name, help=summary, description=summary, **options)
     parser.add_argument(
         "--config",
         type=commandline.path,
@@ -134,6 +151,15 @@ def _init(options: argparse.Namespace) -> int:
         print(f"created {path}")
     here = options.target == Path()
     print("Next: " + ("" if here else f"cd {options.target} && ") + "lorchestra run")
+    return 0
+
+
+def _add(options: argparse.Namespace) -> int:
+    from lorchestra.commands import add
+
+    added = add.add(options.config, options.kind, options.words, name=options.name, transform=options.transform)
+    print(f"added source {added.name}" + (f", mapped to {added.transform}" if added.transform else ""))
+    print("Next:", *(f"- {step}" for step in added.next_steps), sep="\n")
     return 0
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.harness import PIPELINE, ROOT
 
-PROGRAMS = ("lorchestra", "can", "vector-projector", "lorchestra-sample")
+PROGRAMS = ("lorchestra", "can", "vector-projector", "lorchestra-sample", "lorchestra-mailbox", "target-lorchestra")
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,35 @@ def test_a_pipeline_runs_with_the_bundled_registry(installed: Path, tmp_path: Pa
         installed / "vector-projector", "list", "email", "--store", "phi-data/vector-store", cwd=tmp_path
     ).stdout
     assert "2025-11-11" in found
+
+
+MAIL = """\
+From: Ada Example <ada@example.org>
+To: practice@example.org
+Subject: Quarterly invoice
+Date: Wed, 12 Nov 2025 10:30:45 +0000
+Message-ID: <one@example.org>
+
+Please find the walrus statement attached.
+"""
+
+
+def test_a_newcomer_finds_a_mail_of_their_own(installed: Path, tmp_path: Path) -> None:
+    """The commands of the first tutorial, from the wheel in an empty directory; nothing else is written by hand."""
+    run(installed / "lorchestra", "init", "practice", cwd=tmp_path)
+    practice = tmp_path / "practice"
+    run(installed / "lorchestra", "run", cwd=practice)
+    assert (
+        "email"
+        in run(
+            installed / "vector-projector", "search", "session", "--store", "phi-data/vector-store", cwd=practice
+        ).stdout
+    )
+    (practice / "takeout").mkdir(mode=0o700)
+    (practice / "takeout" / "one.eml").write_text(MAIL)
+    (practice / "takeout" / "one.eml").chmod(0o600)
+    run(installed / "lorchestra", "add", "source", "mailbox", "takeout", cwd=practice)
+    run(installed / "lorchestra", "validate", cwd=practice)
+    run(installed / "lorchestra", "run", cwd=practice)
+    shown = run(installed / "vector-projector", "search", "walrus", "--store", "phi-data/vector-store", cwd=practice)
+    assert "Quarterly invoice" in shown.stdout

@@ -50,7 +50,7 @@ def init(directory: Path) -> list[Path]:
         "pipeline.yaml": f"# yaml-language-server: $schema={_SCHEMA}\n{_TEMPLATE.read_text()}",
         "dodo.py": _DODO,
         "doit.cfg": _DOIT_CFG,
-        ".gitignore": "phi-data/\nlogs/\n",
+        ".gitignore": "phi-data/\nlogs/\ninbox/\n.env\n.meltano/\n",
     }
     created = [directory / name for name in (*files, "transforms", "phi-data")]
     for path in created:
