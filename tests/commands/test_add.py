@@ -59,9 +59,8 @@ def test_a_meltano_project_is_created_once_and_then_only_shown(pipeline: Path) -
     before = project.read_bytes()
     assert "inherit_from: tap-gmail" in run(pipeline, "gmail", "meltano-ingest", "--name", "gmail-messages-work")
     assert project.read_bytes() == before
-    listed = subprocess.run(
-        [str(BIN / "lorchestra"), "-C", str(pipeline.parent), "list", "sources"], capture_output=True, text=True
-    )
+    argv = [str(BIN / "lorchestra"), "-C", str(pipeline.parent), "list", "sources"]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert "no extractor gmail-messages-work" in listed.stdout
     assert "gmail-messages-acct1" in listed.stdout
 
