@@ -66,7 +66,7 @@ def test_a_meltano_project_is_created_once_and_then_only_shown(pipeline: Path) -
 
 
 def test_a_path_is_relative_to_the_current_directory(pipeline: Path) -> None:
-    argv = [BIN / "lorchestra", "add", "source", "files", "practice/inbox", "--config", "practice/pipeline.yaml"]
+    argv = [str(BIN / "lorchestra"), "add", "source", "files", "practice/inbox", "--config", "practice/pipeline.yaml"]
     subprocess.run(argv, check=True, cwd=pipeline.parent.parent, capture_output=True)
     assert config.load(pipeline).extract.sources[0].settings["inbox"] == str(pipeline.parent / "inbox")
     assert (pipeline.parent / "inbox").stat().st_mode & 0o777 == 0o700
