@@ -63,6 +63,10 @@ wheel: .venv/installed ## build dist/lorchestra-*.whl, with the bundled registry
 bench: .venv/tested ## compare with other tools and write benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
+.PHONY: conformance
+conformance: .venv/tested ## compare JSONata engines and the schema validator with the references
+	@$(BIN)/python -m checks.conformance
+
 .PHONY: lock
 lock: ## update requirements/ (needs uv on the PATH)
 	@$(LOCK) --upgrade --output-file requirements/run.txt
