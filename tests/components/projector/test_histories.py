@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.components.projector.damage import DAMAGE, FORGETS
 from tests.components.projector.harness import NOTE, FastBench, note, note_schema
 
 RANDOM = "LORCHESTRA_HISTORIES" in os.environ
@@ -129,6 +130,17 @@ class Histories(RuleBasedStateMachine):
     def lose_the_store(self) -> None:
         shutil.rmtree(self.bench.store)
         self.bench.pull()
+
+    @precondition(lambda self: self.bench.objects())
+    @rule(kind=st.sampled_from(sorted(DAMAGE.keys() - FORGETS)))
+    def damage(self, kind: str) -> None:
+        """Any damage that applies is found, and repair fixes it."""
+        if DAMAGE[kind].cause(self.bench) is not False:
+            found = self.bench.run("verify", "--format", "jsonl")
+            assert found.returncode == 1, kind
+            assert DAMAGE[kind].finding in {"", *(row["fault"] for row in found.rows())}, kind
+            self.repair()
+            self.bench.pull("--prune")
 
     @invariant()
     def is_sound_and_holds_the_right_records(self) -> None:

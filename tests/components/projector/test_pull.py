@@ -506,3 +506,23 @@ def test_a_file_that_is_no_database_is_told(filled: Bench) -> None:
 def test_a_report_that_cannot_be_written_is_told(filled: Bench, tmp_path: Path) -> None:
     ended = filled.run("pull", "--input", filled.input, "--report", tmp_path / "no" / "report.json")
     assert ended.returncode == 2
+
+
+def test_a_type_without_a_schema_of_its_own_name_is_no_matter(bench: Bench) -> None:
+    bench.canonical("person-20251101.jsonl", [contact(1), {"schema": CONTACT, "name": "No Key"}])
+    assert bench.pull()["inserted"] == 2
+    assert len(bench.rows("SELECT * FROM person")) == 2
+    bench.proven()
+
+
+def test_types_may_be_named_like_tables_of_the_database(bench: Bench) -> None:
+    kinds = ("object", "file", "type", "field", "fulltext", "meta", "sqlite_master", "select")
+    for kind in kinds:
+        bench.canonical(f"{kind}-20251101.jsonl", [email(1), email(2)])
+    assert bench.pull()["inserted"] == 2 * len(kinds)
+    assert len(bench.rows('SELECT subject FROM "select"')) == 2
+    assert len(bench.rows("SELECT subject FROM object")) == 2
+    assert len(bench.rows("SELECT subject FROM _sqlite_master")) == 2
+    bench.ok("purge", "--subject", "subject=Appointment 1", "--yes")
+    assert bench.pull()["objects"] == len(kinds)
+    bench.proven()

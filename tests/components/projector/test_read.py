@@ -423,3 +423,11 @@ def test_readers_see_the_state_before_or_after_while_somebody_writes(filled: Ben
     assert len(filled.ok("list", "email", "--format", "jsonl").rows()) == 10
     writer.execute("ROLLBACK")
     writer.close()
+
+
+def test_what_queries_read_lazily_can_be_called_with_anything(filled: Bench) -> None:
+    calls = ("lazy_record('../x', x'00', 1)", "lazy_record(1, 2, 3)", "lazy_property('email', NULL, 1, 'a')")
+    assert filled.rows(f"SELECT {', '.join(calls)}") == [dict.fromkeys(calls)]
+    ended = filled.run("query", "SELECT lazy_record('email', zeroblob(16), 1)")
+    assert ended.returncode == 1
+    assert "missing" in ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.components.projector.harness import NOTE, PROGRAM, Bench, email, note, note_schema
+from tests.components.projector.damage import flip
+from tests.components.projector.harness import NOTE, PROGRAM, Bench, contact, email, note, note_schema
 
 RULES: tuple[dict[str, Any], ...] = (
     {"x-text": ["a"]},
@@ -72,10 +74,65 @@ def test_repair_gives_swapped_objects_their_names_back_and_fixes_modes(filled: B
     assert filled.pull()["inserted"] == 0
 
 
-def test_a_purged_word_of_sqlite_s_own_schema_is_no_trace(bench: Bench) -> None:
-    words = "version integer primary references content deletesecure trigger holding tokenize unicode61 diacritics"
-    bench.canonical("email-20251101.jsonl", [email(1, body=f"my {words} here"), email(2)])
-    bench.pull()
-    identity = bench.rows("SELECT _id FROM email WHERE message_id = '<1@example.org>'")[0]["_id"]
-    bench.ok("purge", identity, "--yes")
-    bench.proven()
+def test_repair_rebuilds_the_database_from_the_objects_alone(filled: Bench) -> None:
+    filled.canonical("contact-20251102.jsonl", [contact(1, "Ada Married")])
+    filled.pull()
+    questions = (
+        ["query", "SELECT * FROM email_history ORDER BY _id"],
+        ["query", "SELECT * FROM contact_history ORDER BY _id, _revision"],
+        ["search", "appointment"],
+        ["list", "email", "--limit", "all"],
+    )
+
+    def answers() -> list[str]:
+        said = [filled.ok(*question, "--format", "jsonl").rows() for question in questions]
+        return [json.dumps([{k: v for k, v in row.items() if k != "_no"} for row in rows]) for rows in said]
+
+    before = answers()
+    for path in filled.store.glob("metadata.db*"):
+        path.unlink()
+    shutil.rmtree(filled.store / "registry")
+    filled.ok("repair", "--schemas", filled.schemas)
+    filled.proven()
+    assert answers() == before
+    assert filled.registry("email")["holds"] is None
+    report = filled.pull()
+    assert (report["duplicates"], report["inserted"], report["retired"]) == (13, 0, 0)
+    filled.proven()
+
+
+def test_repair_without_the_schemas_takes_the_columns_from_the_records(filled: Bench) -> None:
+    (filled.store / "metadata.db").write_bytes(b"ruined")
+    filled.ok("repair", "--schemas", filled.root / "nowhere")
+    assert filled.rows("SELECT subject, body FROM email WHERE subject = 'Appointment 3'") == [
+        {"subject": "Appointment 3", "body": email(3)["body"]}
+    ]
+    filled.proven()
+    filled.pull()
+    filled.proven()
+
+
+def test_repair_sets_broken_and_foreign_files_aside_and_pull_brings_back_what_is_missing(filled: Bench) -> None:
+    broken, gone = filled.objects()[:2]
+    flip(broken, 400)
+    gone.unlink()
+    (filled.store / "objects" / "notes").write_text("mine")
+    assert "10 objects, 2 broken or foreign files moved to quarantine" in filled.ok("repair").stderr
+    assert sorted(path.name for path in (filled.store / "quarantine").iterdir()) == sorted([broken.name, "notes"])
+    filled.proven()
+    assert filled.pull()["inserted"] == 2
+    filled.proven()
+
+
+def test_repair_twice_keeps_what_was_set_aside_before(filled: Bench) -> None:
+    for _ in range(2):
+        (filled.store / "objects" / "notes").write_text("mine")
+        filled.ok("repair")
+    assert len(list((filled.store / "quarantine").iterdir())) == 2
+
+
+def test_repair_keeps_tombstones(filled: Bench) -> None:
+    filled.ok("purge", filled.registry("email")["ids"][0], "--yes")
+    filled.ok("repair")
+    filled.proven()
+    assert filled.pull()["purged"] == 1

@@ -13,6 +13,7 @@ from lorchestra.base.commandline import path as local_path
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import delivery, lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.objects import object_files
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect
@@ -58,7 +59,7 @@ def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> 
         return
     content: Any = orjson.loads(line)
     if options.envelope:
-        content = orjson.loads(opened.store.object(found.name).read_bytes())
+        content = orjson.loads(object_files.content(opened.store.object(found.name)))
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
     sys.stdout.write(output.visible_lines(text) + "\n")
 

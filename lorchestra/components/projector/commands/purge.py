@@ -65,7 +65,7 @@ def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
     store, connection = opened
     evidence = purge_check.take(store, matches)
     purge.purge(store, connection, {found.name.id for found in matches})
-    rejects = purge.clean_rejects(store, lambda record: bool(key) and purge.has(record.get(key), value))
+    rejects = purge.clean_rejects(store, connection, lambda record: bool(key) and purge.has(record.get(key), value))
     unfinished = {
         path.stem for path in store.registry("x").parent.glob("*.json") if b'"holds": null' in path.read_bytes()
     }

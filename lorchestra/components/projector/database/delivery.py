@@ -7,7 +7,6 @@ exchanged, otherwise {"line": "..."}, the whole line.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -77,25 +76,10 @@ def refresh(store: Store, connection: apsw.Connection, numbers: Iterable[int]) -
         if row is None:
             continue
         values = orjson.loads(record(store, connection, ObjectName(*row[:3]), no))
-        kind = layout.row_type(no)
-        for name in schema.rules_from(orjson.loads(row[3])).volatile:
-            field = "SELECT no FROM field WHERE type = ? AND property = ? AND NOT lazy"
-            column = metadata_db.value(connection, field, (kind, name))
+        kind, rules = layout.row_type(no), schema.rules_from(orjson.loads(row[3]))
+        # `field.lazy` may have been set by a later schema; the columns of this row are those of its own.
+        for name in (name for name in rules.volatile if not schema.is_lazy(name, rules)):
+            column = metadata_db.value(connection, "SELECT no FROM field WHERE type = ? AND property = ?", (kind, name))
             if column is not None:
                 update = f"UPDATE fields_{kind} SET c{column} = ? WHERE object = ?"  # noqa: S608 - numbers
                 connection.execute(update, (schema.column(values.get(name)), no))
-
-
-def sum_of(holdings: Iterable[tuple[int, int]]) -> int:
-    """A sum over holdings (object, line) that does not depend on their order."""
-    total = 0
-    for no, line in holdings:
-        total += int.from_bytes(hashlib.blake2b(b"%d %d" % (no, line), digest_size=7).digest(), "big")
-    return total & 0x7FFF_FFFF_FFFF_FFFF
-
-
-def seal_holdings(connection: apsw.Connection, files: Iterable[int]) -> None:
-    """Note the sum over the holdings of each of these files."""
-    for file in files:
-        held = connection.execute("SELECT object, line FROM holding WHERE file = ?", (file,))
-        connection.execute("UPDATE file SET holdings = ? WHERE no = ?", (sum_of(held), file))

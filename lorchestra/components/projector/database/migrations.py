@@ -39,7 +39,14 @@ def migrate(store: Store, connection: apsw.Connection) -> None:
     refuse_newer(store, version)
     if 0 < version < newest() and _has_objects(connection):
         _back_up(store, connection, version)
-    apply(connection)
+    try:
+        apply(connection)
+    except apsw.SQLError:
+        raise Failure(
+            Code.STORE_DAMAGED,
+            f"{store.database}: is not what a program of version {version} wrote",
+            advice="Run: vector-projector repair",
+        ) from None
 
 
 def apply(connection: apsw.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import apsw
@@ -66,6 +67,10 @@ class Tables:
             self._connection.execute(f"CREATE TABLE fields_{no} (object INTEGER PRIMARY KEY)")
             self._types[kind] = no
         return self._types[kind]
+
+    def types(self) -> Collection[str]:
+        """The names of all types."""
+        return self._types.keys()
 
     def register(self, kind: str, reading: Reading) -> None:
         """Make a type and the columns of one of its schemas known, whether or not a record of it is stored."""

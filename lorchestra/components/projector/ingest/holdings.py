@@ -10,7 +10,7 @@ import orjson
 
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import delivery
+from lorchestra.components.projector.database import delivery, metadata_db, seals
 from lorchestra.components.projector.database.current import settle
 from lorchestra.components.projector.database.rows import INSERT_FILE, Tables
 from lorchestra.components.projector.objects.layout import Store
@@ -68,6 +68,14 @@ def touch(connection: apsw.Connection, source: Source) -> None:
     """Remember how a file with known content looks now."""
     update = "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing = 0 WHERE name = ?"
     connection.execute(update, (*source.signature, source.name))
+    seals.seal(connection, metadata_db.value(connection, "SELECT no FROM file WHERE name = ?", (source.name,)))
+
+
+def mark_missing(connection: apsw.Connection, files: Iterable[int]) -> None:
+    """Remember that files are no longer in the input directory."""
+    for file in files:
+        connection.execute("UPDATE file SET missing = 1 WHERE no = ?", (file,))
+        seals.seal(connection, file)
 
 
 def save(

@@ -16,6 +16,7 @@ are derived from the database afterwards.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -26,9 +27,9 @@ from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.database import metadata_db, registry
 from lorchestra.components.projector.database.current import settle
-from lorchestra.components.projector.ingest import holdings, journal
+from lorchestra.components.projector.ingest import holdings, journal, rejects_files
 from lorchestra.components.projector.ingest.journal import Journal
-from lorchestra.components.projector.ingest.rejects import Rejects
+from lorchestra.components.projector.ingest.rejects_files import Rejects
 from lorchestra.components.projector.ingest.writer import Item, Writer
 from lorchestra.components.projector.objects import object_files
 from lorchestra.components.projector.objects.layout import Store
@@ -82,15 +83,20 @@ class Pull:
         rows = self.connection.execute(
             "SELECT file.no, file.name, type.name FROM file JOIN type ON type.no = file.type"
         )
-        gone = [no for no, name, kind in rows if name not in present and (not kinds or kind in kinds)]
+        missing = {no: name for no, name, kind in rows if name not in present and (not kinds or kind in kinds)}
+        gone = sorted(missing)
         if not gone:
             return
+        for name in missing.values() if prune else ():
+            rejects_files.stage(self.store, name, b"")
         with self.connection:
             registry.outdate(self.connection)
             if prune:
                 self.counts.update(holdings.forget(self.store, self.connection, gone))
             else:
-                self.connection.executemany("UPDATE file SET missing = 1 WHERE no = ?", [(no,) for no in gone])
+                holdings.mark_missing(self.connection, gone)
+        for name in missing.values() if prune else ():
+            rejects_files.commit(self.store, name)
         self.counts["files_pruned" if prune else "files_missing"] += len(gone)
 
     def _run_group(self, group: Sequence[Source]) -> Failure | None:
@@ -187,15 +193,18 @@ class _Transaction:
 
     def _commit(self) -> None:
         self._write()
+        for rejects in self._rejects:
+            rejects.stage(self._connection)
         self._writer.finish()
         self._counts.update(settle(self._connection, self._writer.touched))
         self._counts.update(self._writer.counts)
         registry.outdate(self._connection)
-        for rejects in self._rejects:
-            rejects.publish()
-        if self._writer.wrote:
+        if self._writer.wrote or self._rejected_by:
             object_files.sync(self._store)
         self._connection.execute("COMMIT")
+        with contextlib.suppress(OSError):  # the commit counts; the next writer finishes this
+            for rejects in self._rejects:
+                rejects.commit()
         self._journal.drop()
 
     def _undo(self) -> None:
@@ -204,6 +213,7 @@ class _Transaction:
             rejects.discard()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        rejects_files.recover(self._store, self._connection)
         journal.recover(self._store, self._connection)
 
 

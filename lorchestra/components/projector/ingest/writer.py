@@ -10,7 +10,7 @@ from typing import NamedTuple
 import apsw
 
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import delivery, metadata_db, rows
+from lorchestra.components.projector.database import delivery, metadata_db, rows, seals
 from lorchestra.components.projector.database.rows import Row
 from lorchestra.components.projector.ingest.journal import Journal
 from lorchestra.components.projector.objects import envelope, layout, object_files
@@ -97,7 +97,7 @@ class Writer:
         for no in sorted(lost):
             self.touched.add(metadata_db.value(self._connection, "SELECT id FROM object WHERE no = ?", (no,)))
         delivery.refresh(self._store, self._connection, self._redelivered)
-        delivery.seal_holdings(self._connection, self._held_before)
+        seals.seal_holdings(self._connection, self._held_before)
         metadata_db.set_meta(self._connection, "sequence", self._sequence)
 
     def _known(self, ids: Iterable[bytes]) -> dict[bytes, list[Version]]:

@@ -75,7 +75,7 @@ def unseal(content: bytes) -> Envelope | None:
             return None
         identity, fingerprint = bytes.fromhex(fields["id"]), bytes.fromhex(fields["fingerprint"])
         name = ObjectName(fields["type"], identity, fields["revision"])
-        if len(identity) != ID_BYTES:
+        if len(identity) != ID_BYTES or not isinstance(fields["rules"], dict) or record[:1] + record[-1:] != b"{}":
             return None
         return Envelope(
             name, fields["schema"], fields["rules"], fields["file"], fields["line"], fingerprint, record,

@@ -53,6 +53,8 @@ def _below(store: Store, directory: Path) -> Iterator[Found]:
 
 def _file(store: Store, where: Path, status: os.stat_result) -> Found:
     faults = list(_modes(status))
+    if where.parts[0] == "quarantine":  # whatever `repair` set aside
+        return Found(str(where), tuple(faults))
     if stat.S_ISLNK(status.st_mode) or not stat.S_ISREG(status.st_mode):
         return Found(str(where), ("link" if stat.S_ISLNK(status.st_mode) else "special_file",))
     if status.st_nlink > 1:
@@ -61,7 +63,7 @@ def _file(store: Store, where: Path, status: os.stat_result) -> Found:
     top, file = where.parts[0], where.name
     if len(where.parts) == 1:
         return found if file in _FILES else found._replace(faults=(*faults, "foreign_file"))
-    if top in ("backups", "quarantine"):
+    if top == "backups":
         return found
     if top == "registry" and file.endswith(".json") and names.is_type(file.removesuffix(".json")):
         return found._replace(registry=file.removesuffix(".json"))
@@ -80,6 +82,8 @@ def _is_directory(where: Path) -> bool:
     top, *rest = where.parts
     if not rest:
         return top in _DIRECTORIES
+    if top == "quarantine":
+        return True
     return top == "objects" and len(rest) <= 2 and all(_HEX.fullmatch(part) for part in rest)
 
 

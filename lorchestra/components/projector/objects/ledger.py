@@ -7,6 +7,7 @@ record back.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -24,6 +25,12 @@ Entry = tuple[str, bytes]
 def path(store: Store) -> Path:
     """Where the ledger of a store is."""
     return store.root.with_name(f"{store.root.name}.purged")
+
+
+def make_private(store: Store) -> None:
+    """Take the rights of other users, if there is a ledger."""
+    with contextlib.suppress(FileNotFoundError):
+        path(store).chmod(private.FILE_MODE)
 
 
 def read(store: Store) -> set[Entry]:

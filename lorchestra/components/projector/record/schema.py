@@ -81,7 +81,7 @@ class Judge(Reading):
 
 def is_lazy(name: str, rules: Rules) -> bool:
     """Whether a property is too long to be copied into the database: a view reads it from the object."""
-    return name in rules.text and name not in (*rules.key, rules.time, rules.title)
+    return name in rules.text and name not in (*rules.key, *rules.volatile, rules.time, rules.title)
 
 
 def column(value: Any) -> Any:
@@ -94,9 +94,13 @@ def column(value: Any) -> Any:
 
 
 def searched(record: Mapping[str, Any], rules: Rules) -> tuple[str, str]:
-    """Title and text of a record for the full text."""
-    title = record.get(rules.title) if rules.title else None
-    body = "\n".join(words for field in rules.text if field != rules.title for words in _texts(record.get(field)))
+    """Title and text of a record for the full text.
+
+    Volatile fields are left out: words can be removed only by the text that they came from, which would be gone.
+    """
+    title = record.get(rules.title) if rules.title and rules.title not in rules.volatile else None
+    fields = [field for field in rules.text if field != rules.title and field not in rules.volatile]
+    body = "\n".join(words for field in fields for words in _texts(record.get(field)))
     return (title if isinstance(title, str) else ""), body
 
 

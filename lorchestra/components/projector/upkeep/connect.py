@@ -13,7 +13,7 @@ import apsw
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.database import metadata_db, registry
-from lorchestra.components.projector.ingest import journal
+from lorchestra.components.projector.ingest import journal, rejects_files
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.upkeep import purge
 from lorchestra.storage import private
@@ -74,6 +74,7 @@ def _recover(store: Store, connection: apsw.Connection) -> None:
         if directory.is_dir():
             private.sweep(directory)
     journal.recover(store, connection)
+    rejects_files.recover(store, connection)
     purge.finish(store, connection, unproven=True)
     purge.remember(store, connection)
     registry.catch_up(store, connection)

@@ -20,8 +20,9 @@ import apsw
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector.database import delivery, lookup, metadata_db, registry, rows
+from lorchestra.components.projector.database import lookup, metadata_db, registry, rows, seals
 from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.ingest import rejects_files
 from lorchestra.components.projector.objects import identity, layout, ledger, object_files, tombstone
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import views
@@ -112,7 +113,7 @@ def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False)
     for each in kinds:
         _delete_files(store, each)
     object_files.sync(store)
-    clean_rejects(store, lambda record: any(each in kinds for each in _ids(connection, record)))
+    clean_rejects(store, connection, lambda record: any(each in kinds for each in _ids(connection, record)))
     shutil.rmtree(store.backups, ignore_errors=True)
     checkpoint(connection)
     if unproven:
@@ -152,7 +153,7 @@ def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, s
                 connection.execute("DELETE FROM holding WHERE object = ?", (found.no,))
                 connection.execute("DELETE FROM object WHERE no = ?", (found.no,))
             connection.execute("INSERT OR IGNORE INTO tombstone (id, type) VALUES (?, ?)", (each, number))
-        delivery.seal_holdings(connection, holders)
+        seals.seal_holdings(connection, holders)
 
 
 def _forget_words(store: Store, connection: apsw.Connection, found: Found) -> None:
@@ -175,14 +176,14 @@ def _delete_files(store: Store, each: bytes) -> None:
         private.sweep(directory)  # a tombstone that was killed while it was written
 
 
-def clean_rejects(store: Store, unwanted: Callable[[dict[str, Any]], bool]) -> int:
-    """Remove lines from the reject files by their record; return how many."""
+def clean_rejects(store: Store, connection: apsw.Connection, unwanted: Callable[[dict[str, Any]], bool]) -> int:
+    """Remove lines from the rejects files by their record; return how many."""
     removed = 0
     for path in sorted((store.root / "rejects").glob("*.jsonl")):
         lines = path.read_bytes().split(b"\n")[:-1]  # a record may hold a CR between its fields
         kept = [line for line in lines if not unwanted(rejects.record(line))]
         if len(kept) < len(lines):
-            private.write(path, b"".join(line + b"\n" for line in kept))
+            rejects_files.replace(store, connection, path.name, b"".join(line + b"\n" for line in kept))
             removed += len(lines) - len(kept)
     return removed
 

@@ -119,7 +119,7 @@ def _holds(store: Store, connection: apsw.Connection, path: Path, marks: Collect
     """Whether a file holds a mark that is not a remaining record's too."""
     found = {mark for mark in _found(path, marks) if not _is_in_a_column(connection, mark)}
     for entry in scan.walk(store) if found else ():  # the last word, for it reads every object
-        content = entry.path.read_bytes().lower()
+        content = object_files.content(entry.path).lower()
         found = {mark for mark in found if mark.lower() not in content}
     return bool(found)
 

@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import apsw
+import orjson
 
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.database import metadata_db, registry
 from lorchestra.components.projector.database.current import settle
 from lorchestra.components.projector.database.rows import Row, Tables
-from lorchestra.components.projector.ingest import writer
-from lorchestra.components.projector.objects import envelope, inventory, layout, ledger, object_files, scan, tombstone
+from lorchestra.components.projector.ingest import rejects_files, writer
+from lorchestra.components.projector.objects import (
+    envelope,
+    identity,
+    inventory,
+    layout,
+    ledger,
+    object_files,
+    scan,
+    tombstone,
+)
 from lorchestra.components.projector.objects.envelope import Envelope
 from lorchestra.components.projector.objects.layout import ObjectName, Store
 from lorchestra.components.projector.record import canonical, schema
@@ -72,17 +82,14 @@ class Repair:
 
     def _survey(self, connection: apsw.Connection) -> None:
         """First pass: check, set aside, take note."""
-        purged = {*scan.tombstones(self._store), *ledger.read(self._store), *metadata_db.tombstones(self._store)}
-        self._tombstones = sorted(purged)
-        for kind, identity in self._tombstones:
-            tombstone.write(self._store, kind, identity)
-        ledger.add(self._store, purged)
-        buried = {identity for _, identity in purged}
+        buried = self._collect_tombstones()
         misplaced: list[tuple[Path, Envelope]] = []
         for entry in scan.walk(self._store):
             if entry.tombstone:
+                if buried[entry.tombstone[1]] != entry.tombstone[0]:
+                    self._set_aside(entry.path)
                 continue
-            found = envelope.unseal(entry.path.read_bytes()) if entry.name else None
+            found = envelope.unseal(object_files.content(entry.path)) if entry.name else None
             if found is not None and found.name != entry.name and self._fits(found):
                 misplaced.append((entry.path, found))
             elif entry.name is None or found is None or not self._fits(found):
@@ -94,29 +101,46 @@ class Repair:
                 self._note(connection, found)
         self._rename(connection, misplaced, buried)
 
+    def _collect_tombstones(self) -> dict[bytes, str]:
+        """The types of all purged objects by id. Where sources disagree about the type, the ledger is right."""
+        sources = (metadata_db.tombstones(self._store), scan.tombstones(self._store), ledger.read(self._store))
+        buried = {each: kind for source in sources for kind, each in source}
+        self._tombstones = sorted((kind, each) for each, kind in buried.items())
+        for kind, each in self._tombstones:
+            tombstone.write(self._store, kind, each)
+        ledger.add(self._store, self._tombstones)
+        return buried
+
     def _tidy(self) -> None:
         """Set aside links and whatever else does not belong into the store; take rights from other users.
 
         A hard link is replaced by a copy of its own, because somebody else may write to the other name.
         """
         for entry in list(inventory.walk(self._store)):
+            if {"link", "special_file", "foreign_file", "foreign_directory"} & set(entry.faults):
+                self._set_aside(self._store.root / entry.where)
+        for entry in list(inventory.walk(self._store)):
             path = self._store.root / entry.where
             if "not_private" in entry.faults:
                 path.chmod(0o700 if path.is_dir() else 0o600)
                 self.counts["modes"] += 1
-            if {"link", "special_file", "foreign_file", "foreign_directory"} & set(entry.faults):
-                self._set_aside(path)
-            elif "hard_link" in entry.faults and path != self._store.database:
+            if "hard_link" in entry.faults:
                 private.write(path, path.read_bytes())
+        ledger.make_private(self._store)
 
-    def _rename(self, connection: apsw.Connection, misplaced: list[tuple[Path, Envelope]], buried: set[bytes]) -> None:
+    def _rename(
+        self, connection: apsw.Connection, misplaced: list[tuple[Path, Envelope]], buried: Collection[bytes]
+    ) -> None:
         """Give intact objects with another's name their own, as their envelopes say; set aside what is there twice."""
         moved = [(path.with_name(f".{path.name}.moved{private.TEMPORARY}"), found) for path, found in misplaced]
         for (path, _), (aside, _) in zip(misplaced, moved, strict=True):
             os.rename(path, aside)
         for aside, found in moved:
             target = self._store.object(found.name)
-            if target.exists() or found.name.id in buried:
+            if found.name.id in buried:
+                aside.unlink()
+                continue
+            if target.exists():
                 self._set_aside(aside)
                 continue
             private.make_directory(target.parent)
@@ -136,8 +160,16 @@ class Repair:
         self.counts["objects"] += 1
 
     def _fits(self, found: Envelope) -> bool:
-        """Whether the names in an envelope obey the grammar; the seal proves only that nobody changed them since."""
-        return names.parse_canonical(found.file) is not None and iglu.parse(found.schema) is not None
+        """Whether an envelope is one that a pull could have written; its seal proves only that it was not changed."""
+        try:
+            record = found.parsed()
+        except orjson.JSONDecodeError:
+            return False
+        rules = schema.rules_from(found.rules)
+        content = identity.fingerprint(record, {*rules.volatile, "schema"})
+        expected = identity.object_id(found.name.type, record, rules.key, content), content
+        names_fit = names.parse_canonical(found.file) is not None and iglu.parse(found.schema) is not None
+        return names_fit and expected == (found.name.id, found.fingerprint)
 
     def _set_aside(self, path: Path) -> None:
         """Out of the objects; what a killed pull had only begun to write is removed."""
@@ -160,20 +192,28 @@ class Repair:
         holdings: list[tuple[int, int, int]] = []
         retired = metadata_db.retired(self._store)
         sequence = 0
-        for sequence, (kind, day, identity, revision) in enumerate(_surveyed(connection), 1):
-            found = object_files.read(self._store, ObjectName(kind, identity, revision))
+        for sequence, (kind, day, each, revision) in enumerate(_surveyed(connection), 1):
+            found = object_files.read(self._store, ObjectName(kind, each, revision))
             no = layout.row_number(tables.type(kind), day, sequence)
             tables.add(self._row(no, found))
             file = tables.file(found.file)
-            if identity not in retired:
+            if each not in retired:
                 holdings.append((file, no, found.line))
             if sequence % _CHUNK == 0:
                 tables.flush()
         tables.flush()
+        for path in sorted(self._store.rejects("x").parent.glob("*.jsonl")):
+            if rejects_files.is_sound(object_files.content(path), path.name):
+                tables.file(path.name)  # so that its rejects are known to belong to a file
+            else:
+                self._set_aside(path)
         connection.executemany("INSERT INTO holding (file, object, line) VALUES (?, ?, ?)", sorted(holdings))
         tables.save_unread_files()
-        tombstones = [(identity, tables.type(kind)) for kind, identity in self._tombstones]
+        tombstones = [(each, tables.type(kind)) for kind, each in self._tombstones]
         connection.executemany("INSERT INTO tombstone (id, type) VALUES (?, ?)", tombstones)
+        for path in sorted(self._store.registry("x").parent.glob("*.json")):
+            if path.stem not in tables.types():
+                self._set_aside(path)
         metadata_db.set_meta(connection, "sequence", sequence)
         undecided = """SELECT id FROM object GROUP BY id
             HAVING count(*) > 1 OR max(no) NOT IN (SELECT object FROM holding)"""
@@ -208,8 +248,8 @@ class Repair:
 
 def _surveyed(connection: apsw.Connection) -> Iterator[tuple[str, int, bytes, int]]:
     query = "SELECT type, day, id, revision FROM survey ORDER BY type, day, time, id, revision"
-    for kind, day, identity, revision in connection.execute(query):
-        yield str(kind), int(day), bytes(identity), int(revision)
+    for kind, day, each, revision in connection.execute(query):
+        yield str(kind), int(day), bytes(each), int(revision)
 
 
 def _intended(store: Store) -> set[str]:
