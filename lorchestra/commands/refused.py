@@ -74,8 +74,12 @@ def _find(config: Config, source: str | None) -> list[Refused]:
             raise Failure(Code.USAGE, f"there is no source {source}")
         return []
     chosen = sources if source is None else [source]
-    return [
-        Refused(name, file, jsonl.count(str(file)) if file.is_file() else 0)
-        for name in chosen
-        for file in refused_files(root / name)
-    ]
+    return [Refused(name, file, _lines(file)) for name in chosen for file in refused_files(root / name)]
+
+
+def _lines(file: Path) -> int:
+    """The lines of a refused file; 0 if it is none, or compressed and damaged."""
+    try:
+        return jsonl.count(str(file)) if file.is_file() else 0
+    except Failure:
+        return 0

@@ -19,7 +19,7 @@ from typing import Any
 from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.executors.executor import Job, JobResult
 from lorchestra.process import programs, runner
-from lorchestra.records import jsonl, lineage
+from lorchestra.records import compressed, jsonl, lineage
 from lorchestra.records.lineage import Digest
 from lorchestra.records.reject_limit import exceeds
 from lorchestra.storage import private
@@ -78,12 +78,13 @@ def _filter_input(
     path = Path(source["path"])
     words = {"{meta}": source["meta"], "{schemas}": job["schemas"], "{rejects}": str(parts / f"{at}.rejects")}
     before, digest = identity(path.stat()), _digest(path)
+    plain = _plain(path, parts / f"{at}.in")
     finished = runner.run(
         [str(programs.find(command[0])), *(_replace(word, words) for word in command[1:])],
         cwd=parts,
         env=runner.environment(),
         log=log,
-        stdin=path,
+        stdin=plain,
         stdout=parts / f"{at}.out",
         timeout_seconds=timeout_seconds,
     )
@@ -92,13 +93,22 @@ def _filter_input(
         raise Failure(code, f"{path.name}: the filter ended with status {finished.status}; see {log} (private)")
     if identity(path.stat()) != before:
         raise Failure(Code.INPUT_CHANGED, f"{path.name} changed while it was read")
-    counts = {"records_in": jsonl.count(str(path)), "records_out": _count_records(parts / f"{at}.out", path.name)}
+    counts = {"records_in": jsonl.count(str(plain)), "records_out": _count_records(parts / f"{at}.out", path.name)}
     rejected = jsonl.count(str(parts / f"{at}.rejects")) if (parts / f"{at}.rejects").is_file() else 0
     counts |= {
         "rejected": rejected,
         "dropped": max(0, counts["records_in"] - counts["records_out"] - rejected),
     }
     return lineage.input_entry(path.name, digest, counts, {"id": source["transform"]}, [])
+
+
+def _plain(path: Path, copy: Path) -> Path:
+    """The input as a filter reads it: a decompressed copy if it is compressed. Raises Failure(NOT_JSONL)."""
+    if not compressed.is_compressed(path.name):
+        return path
+    with compressed.reader(path.open("rb"), path.name) as content, private.create(copy) as file:
+        shutil.copyfileobj(content, file)
+    return copy
 
 
 def _publish(job: Job, command: Sequence[str], parts: Path, inputs: list[dict[str, Any]]) -> dict[str, int]:

@@ -73,7 +73,7 @@ def make(raw_names: Iterable[str], rules: Sequence[Rule]) -> Plan:
         if parsed is None:
             unnamed += 1
             continue
-        wanting = [rule for matches, rule in matchers if matches(name)]
+        wanting = [rule for matches, rule in matchers if matches(name) or matches(names.plain(name))]
         if not wanting:
             unmatched.append(name)
         if len(wanting) > 1:
@@ -92,7 +92,10 @@ def can_match(pattern: str) -> bool:
     if "*" not in simple and "?" not in simple:
         return names.parse_raw(pattern) is not None
     end = simple.rpartition("*")[2] if "*" in simple else simple
-    return all(given in ("?", expected) for given, expected in zip(reversed(end), reversed(".jsonl"), strict=False))
+    return any(
+        all(given in ("?", expected) for given, expected in zip(reversed(end), reversed(suffix), strict=False))
+        for suffix in (names.SUFFIX, names.SUFFIX + names.COMPRESSED)
+    )
 
 
 def _refuse_contradiction(name: str, wanting: Sequence[Rule]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.records import compressed
 
 LONGEST_LINE = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -38,9 +39,12 @@ def read(stream: Lines, name: str = "input", *, longest: int = LONGEST_LINE) -> 
 
 
 def count(path: str) -> int:
-    """The number of lines of a file. An incomplete last line counts."""
+    """The number of lines of a file, which may be compressed. An incomplete last line counts.
+
+    Raises Failure(NOT_JSONL) if it is compressed and damaged.
+    """
     lines, ends_with_newline = 0, True
-    with open(path, "rb", buffering=0) as file:
+    with compressed.reader(open(path, "rb", buffering=0), path) as file:
         while chunk := file.read(_CHUNK):
             lines += chunk.count(b"\n")
             ends_with_newline = chunk.endswith(b"\n")

@@ -1,6 +1,7 @@
 """The grammar of names. A name is checked on input and again before it becomes a path.
 
 Raw extracts:      {source}-{entity}-{account}-{date}.jsonl     gmail-messages-acct1-personal-20251112.jsonl
+                   or compressed: .jsonl.gz
 Canonical files:   {type}-{date}.jsonl                          clinical_session-20251112.jsonl
 Transforms:        {folder}/{name} or {folder}/{name}@{version} email/gmail_to_canonical_v1
 """
@@ -13,6 +14,8 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 SUFFIX = ".jsonl"
+COMPRESSED = ".gz"
+"""What follows in the name of a compressed raw extract, see records/compressed.py."""
 _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which matches the digits of every script
@@ -35,8 +38,8 @@ class DatedName(NamedTuple):
 
 
 def parse_raw(file: str) -> DatedName | None:
-    """The parts of a raw extract's name; None if it does not follow the convention."""
-    return _parse(file, is_source)
+    """The parts of the name of a raw extract, compressed or not; None if it does not follow the convention."""
+    return _parse(plain(file), is_source)
 
 
 def parse_canonical(file: str) -> DatedName | None:
@@ -48,6 +51,11 @@ def source_of(path: str) -> str:
     """The source that a raw extract comes from, by its file name; empty if it does not follow the convention."""
     name = parse_raw(path.rpartition("/")[2])
     return name.stem if name else ""
+
+
+def plain(file: str) -> str:
+    """The name that a raw extract has, or would have, without compression."""
+    return file.removesuffix(COMPRESSED) if file.endswith(SUFFIX + COMPRESSED) else file
 
 
 def stream_file(stream: str) -> str:

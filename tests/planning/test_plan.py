@@ -149,7 +149,7 @@ def test_ten_years_of_eight_accounts() -> None:
         ("*[gmail*.jsonl", False),
         ("*.json", False),
         ("*Gmail*", False),
-        ("*.jsonl.gz", False),
+        ("*.jsonl.gz", True),
         ("*.jsonl?", False),
         ("*.json?", True),
     ],

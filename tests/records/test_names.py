@@ -28,13 +28,15 @@ def test_a_raw_name_has_a_stem_and_a_date(file: str, stem: str, date: str) -> No
     parsed = names.parse_raw(file)
     assert parsed == DatedName(stem, date)
     assert parsed.file == file
+    assert names.parse_raw(f"{file}.gz") == parsed
 
 
 @pytest.mark.parametrize(
     "file",
     [
         "", ".jsonl", "20251112.jsonl", "-20251112.jsonl", "gmail.jsonl", "gmail-20251112", "gmail-20251112.json",
-        "gmail-20251112.jsonl.gz", "gmail-20251112.jsonl\n", "\ngmail-20251112.jsonl", "Gmail-20251112.jsonl",
+        "gmail-20251112.json.gz",
+        "gmail-20251112.jsonl.gz.gz", "gmail-20251112.jsonl\n", "\ngmail-20251112.jsonl", "Gmail-20251112.jsonl",
         "gmail-2025111.jsonl", "gmail-20251131.jsonl", "gmail-20250229.jsonl", "gmail-00000101.jsonl",
         "gmail-20251301.jsonl", "gmail-20250001.jsonl", "gmail-20251100.jsonl", "../gmail-20251112.jsonl",
         "a/b-20251112.jsonl", "a..b-20251112.jsonl", ".a-20251112.jsonl", "a--b-20251112.jsonl", "a.-20251112.jsonl",

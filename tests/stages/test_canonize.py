@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -51,6 +52,28 @@ def test_many_raw_files_make_one_canonical_file_with_its_lineage(extracted: Proj
     assert lineage["output"]["records"] == len(lines(target)) == 6
     assert lineage["rejects"] is None
     assert not (extracted.canonical / "rejects" / "email-20251110.jsonl").exists()
+
+
+@pytest.mark.parametrize("command", ["", "{filter}"])
+def test_compressed_raw_files_give_the_same_canonical_file(extracted: Project, command: str) -> None:
+    if command:
+        command = '[can, transform, run, --meta, "{meta}", --schemas, "{schemas}", --rejects, "{rejects}"]'
+        extracted.edit("  canonize:\n", f"  canonize:\n    command: {command}\n")
+    target, raw = extracted.canonical / "email-20251110.jsonl", extracted.raw / "gmail-messages-a-20251110.jsonl"
+    extracted.run("doit", "canonize:email-20251110")
+    plain = target.read_bytes()
+    compressed = raw.with_name(f"{raw.name}.gz")
+    compressed.write_bytes(gzip.compress(raw.read_bytes()))
+    compressed.chmod(0o600)
+    raw.unlink()
+    assert extracted.ran("doit", "canonize:email-20251110") == {"canonize:email-20251110"}
+    assert target.read_bytes() == plain
+    assert extracted.ran("doit", "canonize:email-20251110") == set()
+    compressed.write_bytes(compressed.read_bytes()[:-20])
+    failed = extracted.run("doit", "canonize:email-20251110", status=None)
+    assert failed.returncode != 0
+    assert f"{compressed.name}: the compressed data ends early: the file is truncated" in failed.stdout + failed.stderr
+    assert target.read_bytes() == plain
 
 
 def test_a_bad_record_is_set_aside_with_the_reason_and_stops_nothing(extracted: Project) -> None:

@@ -10,7 +10,9 @@ import codecs
 import hashlib
 import json
 import os
+import shutil
 import stat
+import tempfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from lorchestra.base.errors import Code, Failure
+from lorchestra.records import compressed
 from lorchestra.records.jsonl import LONGEST_LINE
 
 
@@ -64,7 +67,7 @@ class Merge:
 
         Raises Failure(NOT_JSONL) naming the first line that is not a JSON object; the merge must not be used then.
         """
-        file = _open(path)
+        file = _plain(_open(path), path)
         self._files.append(file)
         for number, offset, line, has_end in _lines(file, path.name):
             record = _object(line)
@@ -103,6 +106,21 @@ def _open(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise Failure(Code.NOT_JSONL, f"{path.name}: not a plain file")
     return os.fdopen(descriptor, "rb", buffering=1024 * 1024)
+
+
+def _plain(file: BinaryIO, path: Path) -> BinaryIO:
+    """An open file; decompressed, in a nameless file of the same directory, if it is compressed."""
+    if not compressed.is_compressed(path.name):
+        return file
+    plain: BinaryIO = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - the merge closes it
+    try:
+        with compressed.reader(file, path.name) as content:
+            shutil.copyfileobj(content, plain, 1024 * 1024)
+        plain.seek(0)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, int, bytes, bool]]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, Outcome
+from lorchestra.base.wording import counted, listed
 from lorchestra.records import jsonl
 from lorchestra.stages.extract import loader_report
 from lorchestra.stages.extract.merge import Merge
@@ -154,21 +155,32 @@ class Staging:
             published.problems.append(Outcome.of(failure))
             return None
         parts: defaultdict[str, list[Path]] = defaultdict(list)
+        misnamed: list[str] = []
         for path in staged:
             destination = destinations.get(path.name) if path.name in plain else None
             if destination is None:
+                misnamed.append(path.name)
                 self._refuse(path, rules, published)
             elif destination.raw is None:
-                published.discarded += jsonl.count(str(path))
-                path.unlink()
+                self._discard(path, rules, published)
             else:
                 parts[destination.raw].append(path)
-        if published.refused:  # their names can hold PHI: `lorchestra refused` shows them, messages do not
-            count = len(published.refused)
-            files = "1 file is" if count == 1 else f"{count} files are"
-            message = f"{files} neither named {{source}}-{{date}}.jsonl nor a declared stream"
+        if misnamed:  # names can hold PHI: the terminal shows them, the log gets a code and a count
+            verb = "is" if len(misnamed) == 1 else "are"
+            files = (
+                f"{counted(len(misnamed), 'file')} {verb} neither named {{source}}-{{date}}.jsonl nor a declared stream"
+            )
+            message = f"{files}: {listed(misnamed)}"
             published.problems.append(Outcome(Code.CONFIG, message, _DECIDE))
         return parts
+
+    def _discard(self, path: Path, rules: Rules, published: Published) -> None:
+        try:
+            published.discarded += jsonl.count(str(path))
+            path.unlink()
+        except Failure as failure:  # it is compressed and damaged
+            published.problems.append(Outcome.of(failure))
+            self._refuse(path, rules, published)
 
     def _publish(
         self, target: Path, parts: list[Path], rules: Rules, finished: Collection[Path], published: Published

@@ -41,18 +41,18 @@ class Streams:
 
         Raises Failure(CONFIG), with the lines to add to pipeline.yaml, if there are several undeclared streams.
         """
-        found = {file: self._declared(file) or self._named(file) for file in files}
+        found = {file: self._declared(names.plain(file)) or self._named(names.plain(file)) for file in files}
         undeclared = sorted(file for file, place in found.items() if place is None and self._may_be_stream(file))
         if not undeclared:
             return found
         others = sorted(place.raw for place in found.values() if place and place.raw)
         if len(undeclared) == 1 and not self.declared and not others:
             return found | {undeclared[0]: Destination(self._raw(self.source))}
-        raise self._refusal([names.stream_of(file) for file in undeclared])
+        raise self._refusal([names.stream_of(names.plain(file)) for file in undeclared])
 
     def accepts(self, file: str) -> bool:
         """Whether a file is named as a raw file or as a declared stream."""
-        return (self._declared(file) or self._named(file)) is not None
+        return (self._declared(names.plain(file)) or self._named(names.plain(file))) is not None
 
     def _declared(self, file: str) -> Destination | None:
         stream, date = names.stream_of(file), self.date
@@ -71,7 +71,7 @@ class Streams:
         return Destination(file)
 
     def _may_be_stream(self, file: str) -> bool:
-        return not self.named_only and file.endswith(SUFFIX) and names.parse_raw(file) is None
+        return not self.named_only and names.plain(file).endswith(SUFFIX) and names.parse_raw(file) is None
 
     def _raw(self, stem: str) -> str:
         return names.DatedName(stem, self.date).file

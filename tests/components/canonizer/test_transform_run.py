@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -38,6 +39,19 @@ def test_stdin_to_stdout_as_in_a_shell(meta: Path) -> None:
     done = can("transform", "run", "--meta", meta, stdin=b'{"id":"a"}\n{"id":"b"}')
     assert [row["id"] for row in rows(done.stdout)] == ["a", "b"]
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_compressed_input_is_read_and_a_truncated_one_refused(meta: Path, tmp_path: Path) -> None:
+    path, output = tmp_path / "raw.jsonl.gz", tmp_path / "out.jsonl"
+    path.write_bytes(gzip.compress(numbered(5000)))
+    done = can("transform", "run", "--meta", meta, "--input", path, "--output", output)
+    assert (done.returncode, len(output.read_bytes().splitlines())) == (0, 5000), done.stderr
+    output.unlink()
+    path.write_bytes(path.read_bytes()[:-100])
+    done = can("transform", "run", "--meta", meta, "--input", path, "--output", output)
+    assert done.returncode == 3
+    assert b"raw.jsonl.gz: the compressed data ends early: the file is truncated" in done.stderr
+    assert not output.exists()
 
 
 def test_a_record_of_another_shape_is_set_aside_with_the_reason(meta: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import os
 import signal
@@ -237,7 +238,9 @@ def test_misnamed_files_are_refused_and_counted_and_never_lost(harness: Harness)
     assert (result.status, result.code, result.files) == ("partial", Code.CONFIG, (RAW,))
     assert harness.event("files_refused")["count"] == 6
     assert len(list((harness.work / "refused" / NAME).glob("*/*"))) == 6
-    assert CANARY not in result.message
+    assert "6 files are neither named" in result.message
+    assert f"{CANARY}\\n.jsonl" in result.message, "the owner of the records sees it on the terminal"
+    assert CANARY not in json.dumps(harness.events()), "the log gets codes and counts"
     assert list(harness.raw.iterdir()) == [harness.raw / RAW]
 
 
@@ -418,6 +421,36 @@ def test_an_inbox_that_is_copied_stays_unchanged(harness: Harness) -> None:
     assert len(os.listdir(path)) == 2
 
 
+@pytest.mark.usefixtures("rested")
+def test_compressed_files_of_an_inbox_are_adopted_and_damaged_ones_stay(harness: Harness) -> None:
+    path, source = inbox(harness)
+    whole = gzip.compress(b'{"id": "2"}\n{"id": "1"}\n')
+    put(path / RAW, '{"id": "1"}\n')
+    (path / f"{RAW}.gz").write_bytes(whole)
+    (path / "contacts-dataverse-20251112.jsonl.gz").write_bytes(whole[:-9])
+    for left in (["contacts-dataverse-20251112.jsonl.gz"], ["contacts-dataverse-20251112.jsonl.gz"]):
+        result = harness.run(source)
+        why = "the compressed data ends early: the file is truncated"
+        assert (result.code, result.message) == (Code.NOT_JSONL, f"{left[0]}: {why}")
+        assert os.listdir(path) == left
+    assert harness.records() == [{"id": "1"}, {"id": "2"}]
+    assert [raw.name for raw in harness.raw.iterdir()] == [RAW]
+
+
+def test_compressed_files_of_a_program_are_merged_and_damaged_ones_refused(harness: Harness) -> None:
+    script = """
+        import gzip
+        data = gzip.compress(b'{"id": "1"}\\n')
+        (out / f"{target.name}.gz").write_bytes(data)
+        (out / "others.jsonl.gz").write_bytes(data[:15] if attempt == 2 else data)
+    """
+    result = harness.run(harness.program(script, streams={"others": None}))
+    assert (result.status, result.new_records, result.discarded) == ("ok", 1, 1)
+    again = harness.run(harness.program(script, streams={"others": None}))
+    assert (again.code, again.new_records, again.refused) == (Code.NOT_JSONL, 0, 1)
+    assert harness.records() == [{"id": "1"}]
+
+
 def test_a_file_that_may_still_be_written_is_left_for_the_next_run(harness: Harness) -> None:
     path, source = inbox(harness)
     put(path / RAW, '{"id": "1"}\n')
@@ -537,7 +570,10 @@ def test_a_directory_in_an_inbox_is_reported(harness: Harness) -> None:
     put(path / "week-48" / RAW, "{}\n")
     result = harness.run(source)
     assert (result.status, result.code) == ("empty", None)
-    assert result.warning == "left in the inbox, no plain files that match `pattern`: week-48"
+    assert result.warning == "left in the inbox, 1 directory"
+    put(path / "notes.pdf", "")
+    warning = "left in the inbox, no plain files that match `pattern`: notes.pdf and 1 directory"
+    assert harness.run(source).warning == warning
 
 
 @pytest.mark.usefixtures("rested")

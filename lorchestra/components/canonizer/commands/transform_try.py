@@ -26,7 +26,7 @@ from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.components.canonizer.authoring import goldens
 from lorchestra.components.canonizer.commands.arguments import add_engine, add_registry, add_schemas, count
 from lorchestra.components.canonizer.workers.pool import Pool
-from lorchestra.records import jsonl, registry
+from lorchestra.records import compressed, jsonl, registry
 from lorchestra.storage import audit
 
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -72,8 +72,8 @@ def _document(path: Path, number: int) -> bytes:
     """The line of JSON Lines, or the whole file where that is one document on several lines."""
     if not path.is_file():
         raise Failure(Code.MISSING, f"{path}: no such file")
-    with open(path, "rb") as file:
-        if number == 1 and path.stat().st_size <= _LARGEST_DOCUMENT:
+    with compressed.reader(open(path, "rb"), path.name) as file:
+        if not compressed.is_compressed(path.name) and number == 1 and path.stat().st_size <= _LARGEST_DOCUMENT:
             content = file.read().removeprefix(codecs.BOM_UTF8)
             if _is_json(content):
                 return content

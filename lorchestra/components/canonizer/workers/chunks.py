@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.components.canonizer.record.requests import Chunk
+from lorchestra.records import compressed
 from lorchestra.records.jsonl import LONGEST_LINE
 
 SIZE = 256 * 1024
@@ -54,8 +55,7 @@ def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> I
     """
     number = 1
     begun = bytearray()  # a line whose end has not come yet, however small the pieces that it comes in
-    while part := _read(descriptor, name):
-        seen(part)
+    for part in _parts(descriptor, name, seen):
         whole, end, rest = part.rpartition(b"\n")
         if end:
             chunk = _chunk(number, b"".join((begun, whole, end)))
@@ -72,7 +72,7 @@ def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> I
 def document(descriptor: int, name: str) -> Iterator[Chunk]:
     """Yield one JSON document, pretty-printed or not, as one line. Raises Failure(NOT_JSONL) where it is too long."""
     begun = bytearray()
-    while part := _read(descriptor, name):
+    for part in _parts(descriptor, name):
         begun += as_line(part)
         if len(begun) > LONGEST_LINE:
             raise Failure(Code.NOT_JSONL, f"{visible(name)}: the document is longer than {LONGEST_LINE} bytes")
@@ -112,6 +112,19 @@ def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk
 
 def _chunk(number: int, lines: bytes) -> Chunk:
     return Chunk(number, lines.removeprefix(codecs.BOM_UTF8) if number == 1 else lines)
+
+
+def _parts(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> Iterator[bytes]:
+    """What a descriptor holds, decompressed if the name says that it is compressed."""
+    gunzip = compressed.Gunzip(name) if compressed.is_compressed(name) else None
+    while part := _read(descriptor, name):
+        seen(part)
+        if gunzip:
+            yield from gunzip.feed(part)
+        else:
+            yield part
+    if gunzip:
+        gunzip.end()
 
 
 def _read(descriptor: int, name: str) -> bytes:

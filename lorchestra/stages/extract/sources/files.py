@@ -19,7 +19,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Failure, visible
+from lorchestra.base.errors import Code, Failure
+from lorchestra.base.wording import listed
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult
 from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.stages.extract.staging import Published
@@ -28,8 +29,7 @@ from lorchestra.storage.listing import Identity
 
 REST_SECONDS = 2.0
 """A file that changed less than this long ago may still be written."""
-_NAMED = 5
-"""How many files a message names."""
+_PATTERNS = ("*.jsonl", "*.jsonl.gz")
 
 
 class Files(SourceType):
@@ -45,7 +45,7 @@ class Files(SourceType):
         """
         inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
         _check(inbox)
-        found, others = _entries(inbox, task.settings.get("pattern", "*.jsonl"))
+        found, others, directories = _entries(inbox, task.settings.get("pattern"))
         fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
         resting = {name: identity for name, identity in fit.items() if _rests(identity)}
         known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
@@ -62,9 +62,9 @@ class Files(SourceType):
         misnamed = sorted(found.keys() - fit.keys())
         return AttemptResult(
             Code.CONFIG if misnamed else None,
-            f"misnamed files in the inbox: {_some(misnamed)}" if misnamed else "",
+            f"misnamed files in the inbox: {listed(misnamed)}" if misnamed else "",
             "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
-            warning=f"left in the inbox, no plain files that match `pattern`: {_some(others)}" if others else "",
+            warning=_warning(others, directories),
             complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
             confirmed=known,
             waiting=len(fit) - len(copied) - len(known),
@@ -72,24 +72,33 @@ class Files(SourceType):
         )
 
 
-def _entries(inbox: Path, pattern: str) -> tuple[dict[str, Identity], list[str]]:
-    """The regular files that match the pattern, and the names of all other entries except hidden ones."""
+def _entries(inbox: Path, pattern: str | None) -> tuple[dict[str, Identity], list[str], int]:
+    """The regular files that match the pattern, the names of the others, and the number of directories.
+
+    Hidden entries are unfinished copies.
+    """
     found: dict[str, Identity] = {}
     others: list[str] = []
+    directories = 0
+    patterns = _PATTERNS if pattern is None else (pattern,)
     with os.scandir(inbox) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_file(follow_symlinks=False) and fnmatch.fnmatchcase(entry.name, pattern):
+            if entry.is_file(follow_symlinks=False) and any(fnmatch.fnmatchcase(entry.name, one) for one in patterns):
                 found[entry.name] = listing.identity(entry.stat(follow_symlinks=False))
+            elif entry.is_dir(follow_symlinks=False):
+                directories += 1
             else:
                 others.append(entry.name)
-    return found, sorted(others)
+    return found, sorted(others), directories
 
 
-def _some(names: list[str]) -> str:
-    shown = ", ".join(visible(name) for name in names[:_NAMED])
-    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+def _warning(others: list[str], directories: int) -> str:
+    """What stays in the inbox in every run. A directory may be somebody's archive, so it is only counted."""
+    count = "1 directory" if directories == 1 else f"{directories:,} directories"
+    parts = [f"no plain files that match `pattern`: {listed(others)}" if others else "", count if directories else ""]
+    return f"left in the inbox, {' and '.join(filter(None, parts))}" if any(parts) else ""
 
 
 def _check(inbox: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from lorchestra.base.errors import Code, Outcome, visible
+from lorchestra.base.errors import Code, Failure, Outcome, visible
 from lorchestra.base.wording import counted
 from lorchestra.planning.config import Source
 from lorchestra.process import runner
@@ -140,7 +140,7 @@ def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outc
             f"{', '.join(map(visible, streams))}; none of it was published",
             "Use target-lorchestra as the loader (docs/target.md), or select one stream.",
         )
-    written = sum(jsonl.count(str(path)) for path in files)
+    written = sum(map(_records, files))
     if len(blocks) == 2 and written < events.records:  # a mapper may drop records
         return _lost(f"{blocks[0]} sent {events.records:,} records", f"{loader} wrote {written:,}")
     return Outcome()
@@ -165,7 +165,7 @@ def _may_have_lost(output: Path, blocks: Sequence[str], events: Events) -> bool:
 
     A loader that reports prints STATE only after its records are durable.
     """
-    written = sum(jsonl.count(str(path)) for path in _files(output))
+    written = sum(map(_records, _files(output)))
     return len(blocks) == 2 and written < events.records and not loader_report.read(output)
 
 
@@ -175,6 +175,14 @@ def _lost(sent: str, received: str) -> Outcome:
 
 def _files(output: Path) -> list[Path]:
     return [path for path in output.iterdir() if path.is_file() and path.name != loader_report.REPORT]
+
+
+def _records(path: Path) -> int:
+    """The lines of a file; none of a compressed one that is damaged."""
+    try:
+        return jsonl.count(str(path))
+    except Failure:
+        return 0
 
 
 def _mixed(files: Sequence[Path], events: Events) -> bool:
