@@ -29,8 +29,8 @@ test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage report
 
 .PHONY: test-faults
-test-faults: .venv/tested ## kill the store at every step, fill its disk, and verify it each time
-	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest tests/faults tests/components/projector/test_histories.py
+test-faults: .venv/tested ## kill runs at hundreds of steps, fill and fail their disks, cut the power; print the figures
+	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest -s tests/faults tests/components/projector/test_histories.py
 
 .PHONY: test-race
 test-race: .venv/tested ## swap pipeline.yaml for another user's file while it is read, for a minute

@@ -47,3 +47,24 @@ def spread(counts: Counter[str], start: Counter[str], points: int) -> list[tuple
     every = [(call, n) for call in WRITING for n in range(start[call] + 1, counts[call] + 1)]
     step = max(1, len(every) // points)
     return every[::step]
+
+
+def per_process(log: Path) -> Counter[str]:
+    """From a trace of several processes: how often each call was made by the process that made it most.
+
+    Counts of injections are kept per process, too.
+    """
+    by_process: dict[str, Counter[str]] = {}
+    for line in log.read_text(errors="replace").splitlines():
+        if match := re.match(r"(\d+) +(\w+)\(", line):
+            by_process.setdefault(match[1], Counter())[match[2]] += 1
+    most = Counter[str]()
+    for counts in by_process.values():
+        most |= counts
+    return most
+
+
+def injection(call: str, fault: str, when: str) -> list[str]:
+    """The command that runs another one with a fault."""
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"]
+    return ["strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", *inject]
