@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_one_more_run_repairs_everything(tmp_path: Path, kind: str, program: str
     assert wrong == []
 
 
-def spread(scenario: Scenario, program: tuple[str, ...], calls: tuple[str, ...], points: int) -> list[tuple[str, int]]:
+def spread(scenario: Scenario, program: Sequence[str], calls: Sequence[str], points: int) -> list[tuple[str, int]]:
     """About so many (call, number), evenly over all the calls of the process that makes most of them."""
     log = scenario.root / "trace"
     trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(calls)}"]
