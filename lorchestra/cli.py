@@ -58,7 +58,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from lorchestra.base import commandline
+    from lorchestra.base import commandline, completion
     from lorchestra.history.stages import STAGES
 
     parser = commandline.Parser(
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra {__version__}")
+    completion.add_option(parser, _parser)
     parser.add_argument("-C", dest="directory", type=commandline.path, metavar="DIR", help="run in this directory")
     # With an explicit `prog`, argparse does not format one, which would import half a dozen modules.
     verbs = parser.add_subparsers(prog=parser.prog, dest="verb", required=True, metavar="COMMAND")
@@ -138,7 +139,7 @@ def _verb(
         type=commandline.path,
         default=os.environ.get("LORCHESTRA_CONFIG") or "pipeline.yaml",
         metavar="FILE",
-        help="default: $LORCHESTRA_CONFIG, otherwise pipeline.yaml",
+        help="`-` is standard input (default: $LORCHESTRA_CONFIG, otherwise pipeline.yaml)",
     )
     parser.set_defaults(handler=handler)
     return parser

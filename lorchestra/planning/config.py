@@ -6,9 +6,11 @@ and column, none with a value. The schema also says which texts are paths (relat
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,13 +129,14 @@ class Config:
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read pipeline.yaml, which nobody else may be able to change.
+    """Read pipeline.yaml, which nobody else may be able to change. `-` is standard input; its paths are relative to the
+    current directory.
 
     Raises ConfigFailure with every finding, Failure(MISSING | INSECURE | PERMISSION).
     """
     _require_utf8(path.absolute())
     schema = json.loads(_SCHEMA.read_bytes())
-    document = yaml_document.load(_content(path), visible(str(path)))
+    document = yaml_document.load(_content(path), _name(path))
     filled, findings = yaml_references.fill(document, environment)
     _add_source_types(schema, filled.value)
     findings += yaml_schema.check(filled, schema)
@@ -143,7 +146,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
         findings += (*_phi_directory(config, filled), *_overlaps(config, filled), *_inboxes(config, filled))
         if not findings:
             return config
-    raise ConfigFailure(visible(str(path)), findings)
+    raise ConfigFailure(_name(path), findings)
 
 
 def _add_source_types(schema: dict[str, Any], document: Any) -> None:
@@ -183,7 +186,19 @@ def _require_utf8(path: Path) -> None:
         raise Failure(Code.USAGE, message, advice="Rename the directory.") from None
 
 
+def _name(path: Path) -> str:
+    return "standard input" if path == Path("-") else visible(str(path))
+
+
+@functools.cache
+def _standard_input() -> bytes:
+    """Standard input, which can be read only once but is loaded by several parts of a command."""
+    return sys.stdin.buffer.read(yaml_document.LARGEST + 1)
+
+
 def _content(path: Path) -> bytes:
+    if path == Path("-"):
+        return _standard_input()
     try:
         return trust.read(path, yaml_document.LARGEST + 1)
     except Failure as failure:

@@ -60,6 +60,18 @@ def test_the_configuration_can_be_named_in_the_environment(tmp_path: Path) -> No
     )
 
 
+def test_the_configuration_can_be_read_from_standard_input(tmp_path: Path) -> None:
+    run("lorchestra", "init", "practice", cwd=tmp_path)
+    content = (tmp_path / "practice" / "pipeline.yaml").read_text()
+
+    def status(text: str) -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / "lorchestra"), "-C", "practice", "status", "--config", "-"]
+        return subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
+
+    assert "pipeline   my-pipeline" in status(content).stdout
+    assert status(content.replace("name: my", "nmae: my")).stderr.startswith("lorchestra: standard input:")
+
+
 @pytest.mark.parametrize("directory", ["no-such-directory", "gs://bucket/directory"])
 def test_a_directory_that_is_none_is_refused(tmp_path: Path, directory: str) -> None:
     assert "Traceback" not in run("lorchestra", "-C", directory, "status", cwd=tmp_path, status=2).stderr

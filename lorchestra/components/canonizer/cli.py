@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
         sys.stdout.write(f"{canonizer_version()}\n")
         return 0
+    if arguments[0] == "--completion":
+        return _completion(arguments)
     words = next((w for w in COMMANDS if tuple(arguments[: len(w)]) == w), None)
     if words is None:
         return _no_command(arguments)
@@ -57,6 +60,30 @@ def _run(words: tuple[str, ...], arguments: Sequence[str]) -> int:
     command.configure(parser)
     status: int = command.run(parser.parse_args(arguments))
     return status
+
+
+def _completion(arguments: Sequence[str]) -> int:
+    from lorchestra.base import commandline, completion
+
+    parser = commandline.Parser(prog="can")
+    completion.add_option(parser, _complete_parser)
+    parser.parse_args(arguments)
+    return 0
+
+
+def _complete_parser() -> argparse.ArgumentParser:
+    """One parser with all commands and their arguments."""
+    from lorchestra.base.commandline import Parser
+
+    parser = Parser(prog="can")
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
+    groups: dict[tuple[str, ...], argparse._SubParsersAction[Parser]] = {(): parser.add_subparsers()}
+    for words, summary in COMMANDS.items():
+        if words[:-1] not in groups:
+            groups[words[:-1]] = groups[()].add_parser(words[0], help=f"{words[0]} commands").add_subparsers()
+        command = import_module(f"lorchestra.components.canonizer.commands.{'_'.join(words)}")
+        command.configure(groups[words[:-1]].add_parser(words[-1], help=summary))
+    return parser
 
 
 def _no_command(arguments: Sequence[str]) -> int:
@@ -81,7 +108,8 @@ def _overview(commands: Mapping[tuple[str, ...], str]) -> str:
             "",
             *lines,
             "",
-            "`can COMMAND --help` shows a command's options; `can --version` prints the version.",
+            "`can COMMAND --help` shows a command's options; `can --version` prints the version, and",
+            "`can --completion SHELL` a completion script for bash, zsh or fish.",
             "",
         ]
     )

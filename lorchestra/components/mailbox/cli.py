@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base import commandline, program
+from lorchestra.base import commandline, completion, program
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.mailbox import files, gmail_form, mbox
 from lorchestra.components.mailbox.files import MailFile
@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     output = environment("LORCHESTRA_OUTPUT")
     parser = commandline.Parser(prog="lorchestra-mailbox", description=_ABOUT, epilog=_EXAMPLE)
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    completion.add_option(parser, _parser)
     help_ = "what to read (default: $LORCHESTRA_MAILBOX)"
     parser.add_argument(
         "path", type=commandline.path, nargs="?", metavar="PATH", default=Path(path) if path else None, help=help_

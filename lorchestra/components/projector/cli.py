@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import lorchestra
-from lorchestra.base import commandline, program
+from lorchestra.base import commandline, completion, program
 
 NAME = "vector-projector"
 VERBS = {
@@ -45,18 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _body(argv: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    options = _parser(argv).parse_args(argv)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    options = _parser([asked] if asked else []).parse_args(argv)
     command = importlib.import_module(f"lorchestra.components.projector.commands.{options.verb}")
     status: int = command.run(options)
     return status
 
 
-def _parser(argv: Sequence[str]) -> commandline.Parser:
-    """The parser. Only the verb that is asked for declares its arguments, so that no other module is imported."""
+def _parser(complete: Collection[str]) -> commandline.Parser:
+    """The parser. Only the verbs in `complete` declare their arguments, so that no other module is imported."""
     parser = commandline.Parser(prog=NAME, description="A searchable store of canonical records.", epilog=_EXAMPLES)
     parser.add_argument("-V", "--version", action="version", version=f"{NAME} {lorchestra.__version__}")
+    completion.add_option(parser, lambda: _parser(VERBS))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    asked = next((word for word in argv if not word.startswith("-")), None)
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary)
         sub.add_argument("--store", type=commandline.path, metavar="DIR", help="directory of the store")
@@ -66,7 +67,7 @@ def _parser(argv: Sequence[str]) -> commandline.Parser:
             metavar="FILE",
             help="YAML file with store, schemas, on_change, full_text",
         )
-        if verb == asked:
+        if verb in complete:
             importlib.import_module(f"lorchestra.components.projector.commands.{verb}").arguments(sub)
     return parser
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base import commandline, program
+from lorchestra.base import commandline, completion, program
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.wording import counted
 from lorchestra.components.sampler import dataverse, exchange, forms, gmail, malformed
@@ -95,6 +95,7 @@ def _days(start: str, many: int) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="lorchestra-sample", description=_ABOUT, epilog=_EXAMPLE)
     parser.add_argument("-V", "--version", action="version", version=f"lorchestra-sample {__version__}")
+    completion.add_option(parser, _parser)
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="the kind of records, see above")
     parser.add_argument(
         "--output",

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from lorchestra import __version__
-from lorchestra.base import commandline
+from lorchestra.base import commandline, completion
 from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.records import names
 
@@ -96,6 +96,7 @@ def _streams(value: Any) -> dict[str, str | None]:
 def _parser() -> argparse.ArgumentParser:
     parser = commandline.Parser(prog="target-lorchestra", description=_ABOUT, epilog=_EXAMPLE)
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    completion.add_option(parser, _parser)
     help_ = "Singer settings as JSON: output, date, streams, report; options override them"
     parser.add_argument("--config", type=commandline.path, metavar="FILE", help=help_)
     parser.add_argument("--output", type=commandline.path, metavar="DIR", help="the raw directory")
