@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lorchestra.stages.extract.sources import source_type
 from tests.faults import strace
 from tests.harness import BIN, Project
 
@@ -21,6 +22,7 @@ SOURCES = f"""
         {{type: sample, kind: gmail-messages, start: "20251110", records: 3, canary: {TOKEN}}}
       contacts-{CANARY}: {{type: command, command: [tools/fetch, --to, "{{output}}"]}}
       exchange-messages-{CANARY}: {{type: files, inbox: phi-data/inbox}}
+      mail-messages-{CANARY}: {{type: mailbox, path: phi-data/mail-{CANARY}}}
       mail: {{type: meltano, repo_path: meltano, loader: target-jsonl, sources: {{tap-{CANARY}: gmail-{CANARY}}}}}
 """
 FETCH = """#!/bin/sh
@@ -67,7 +69,15 @@ def named(project: Project) -> Project:
     delivered = inbox / f"exchange-messages-{CANARY}-20251110.jsonl"
     delivered.write_text('{"id": "1"}\n')
     delivered.chmod(0o600)
+    mail = project.root / "phi-data" / f"mail-{CANARY}"
+    mail.mkdir(mode=0o700)
+    (mail / "1.eml").write_text("From: a@example.org\nDate: Mon, 10 Nov 2025 10:00:00 +0000\n\nText\n")
+    (mail / "1.eml").chmod(0o600)
     return project
+
+
+def test_every_built_in_type_of_source_is_watched_here() -> None:
+    assert [type_ for type_ in source_type._BUILT_IN if f"type: {type_}" not in SOURCES] == []
 
 
 @contextmanager
@@ -113,5 +123,14 @@ def test_no_name_of_an_account_is_in_the_arguments_of_any_program_that_is_starte
     subprocess.run([*traced, "run"], cwd=named.root, capture_output=True, check=False, timeout=60)
     calls = [line for line in trace.read_text().splitlines() if "execve(" in line]
     started = {Path(line.split('"')[1]).name for line in calls}
-    assert started >= {"lorchestra", "lorchestra-sample", "fetch", "can", "vector-projector", "python", "sleep"}
+    assert started >= {
+        "lorchestra",
+        "lorchestra-sample",
+        "lorchestra-mailbox",
+        "fetch",
+        "can",
+        "vector-projector",
+        "python",
+        "sleep",
+    }
     assert [line for line in calls if CANARY in line or TOKEN in line] == []

@@ -21,7 +21,7 @@ from lorchestra.storage.trust import Exposure
 
 _PROJECT = ("dodo.py", "pyproject.toml", "doit.cfg", "Makefile")
 _PACKAGE = Path(__file__).parents[1]
-_SETTINGS = ("repo_path", "venv_path", "cwd", "inbox", "state")
+_SETTINGS = ("repo_path", "venv_path", "cwd", "inbox", "path", "state")
 
 
 def require(config: Config) -> None:

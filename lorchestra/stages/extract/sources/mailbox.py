@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,9 @@ class Mailbox(SourceType):
         path = Path(task.settings["path"])
         _check(path)
         seen, report = task.private / "mailbox.json", task.scratch / "report.json"
-        argv = [str(programs.find("lorchestra-mailbox")), f"--seen={seen}", f"--report={report}"]
+        # Relative to the working directory: the absolute paths name the source.
+        known, counted_to = (os.path.relpath(file, task.scratch) for file in (seen, report))
+        argv = [str(programs.find("lorchestra-mailbox")), f"--seen={known}", f"--report={counted_to}"]
         names = {
             "LORCHESTRA_MAILBOX": str(path),
             "LORCHESTRA_SOURCE": task.source.name,
