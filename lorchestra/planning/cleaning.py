@@ -64,4 +64,4 @@ class Cleaner:
             remove(paths)
 
     def __repr__(self) -> str:
-        return "<remove canonical files>"  # doit shows it, cut at both ends as it cuts a function's
+        return "<remove canonical files"  # doit prints it without the first character
