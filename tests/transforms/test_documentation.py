@@ -1,4 +1,4 @@
-"""docs/transforms.md says what is so: its tables are read beside the registry, its session is run."""
+"""docs/transforms.md agrees with the registry, and its console session runs as printed."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_every_sample_becomes_one_canonical_record_that_its_schema_accepts(
 
 
 @pytest.mark.parametrize("transform", SAMPLES)
-def test_malformed_samples_are_set_aside_and_counted_and_a_canary_reaches_no_message(
+def test_malformed_samples_are_rejected_and_counted_and_a_canary_reaches_no_message(
     transform: str, tmp_path: Path
 ) -> None:
     kind = SAMPLES[transform]

@@ -31,7 +31,7 @@ def main() -> int:
     """The entry point of `can`; returns its exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's charset lacks is no fault
+            stream.reconfigure(errors="backslashreplace")  # names may have characters that the terminal's charset lacks
     return program.run("can", lambda: _dispatch(sys.argv[1:]))
 
 

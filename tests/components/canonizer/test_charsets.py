@@ -62,7 +62,7 @@ def test_short_text_is_not_guessed() -> None:
     assert decoded(b"\x81\x8d", "windows-1252") == "\x81\x8d"
 
 
-def test_a_byte_order_mark_is_no_text() -> None:
+def test_a_byte_order_mark_is_removed() -> None:
     assert decoded(codecs.BOM_UTF8 + b"hi", "iso-8859-1") == "hi"
 
 

@@ -13,7 +13,7 @@ from tests.components.canonizer.harness import NOTE, PASS_ON, Registry, can, row
 GOOD = b'{"a":"good"}\n'
 DEEP = b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
-SET_ASIDE = {
+REJECTED = {
     "10,000 nested levels": (DEEP, "parse:too_deep"),
     "101 nested levels": (b"[" * 101 + b"]" * 101, "parse:too_deep"),
     "half a surrogate pair": (rb'{"a":"\ud800"}', "parse:lone_surrogate"),
@@ -55,9 +55,9 @@ def meta(tmp_path: Path) -> Path:
     return Registry(tmp_path / "registry").flat(PASS_ON)
 
 
-@pytest.mark.parametrize("case", SET_ASIDE)
-def test_is_set_aside_and_the_next_record_goes_on(case: str, meta: Path, tmp_path: Path) -> None:
-    line, reason = SET_ASIDE[case]
+@pytest.mark.parametrize("case", REJECTED)
+def test_unusual_input_is_rejected_and_the_next_record_is_processed(case: str, meta: Path, tmp_path: Path) -> None:
+    line, reason = REJECTED[case]
     rejects = tmp_path / "rejects.jsonl"
     done = can("transform", "run", "--meta", meta, "--rejects", rejects, stdin=GOOD + line + b"\n" + GOOD)
     assert done.returncode == 0
@@ -91,7 +91,7 @@ def test_ends_the_file_naming_the_line(case: str, meta: Path, tmp_path: Path) ->
     assert not output.exists()
 
 
-def test_a_byte_order_mark_at_the_beginning_is_passed_over(meta: Path) -> None:
+def test_a_byte_order_mark_at_the_beginning_is_skipped(meta: Path) -> None:
     done = can("transform", "run", "--meta", meta, stdin=b"\xef\xbb\xbf" + GOOD)
     assert (done.returncode, done.stdout) == (0, GOOD)
 

@@ -31,7 +31,7 @@ VALUES = st.recursive(
         ({"ü": "é"}, {"ü": "e"}, ['/ü: expected "\\u00e9", found "e"']),
     ],
 )
-def test_differences_are_told_by_path(expected: Any, found: Any, lines: list[str]) -> None:
+def test_differences_are_reported_by_path(expected: Any, found: Any, lines: list[str]) -> None:
     assert [str(difference) for difference in differences(expected, found)] == lines
 
 

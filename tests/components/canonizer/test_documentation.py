@@ -54,7 +54,7 @@ def test_the_overview_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("words", [("transfrom", "run"), ("transform", "rnu"), ("run",), ("--frobnicate",)])
-def test_a_misspelt_command_is_answered_with_the_near_one(words: tuple[str, ...]) -> None:
+def test_the_closest_command_is_suggested_for_a_misspelled_one(words: tuple[str, ...]) -> None:
     done = can(*words)
     assert done.returncode == 2
     assert b"unknown command" in done.stderr

@@ -62,7 +62,7 @@ def test_a_bad_source_is_a_syntax_fault(engine: engines.Engine, source: str) -> 
         ("$host(a)", "evaluation"),
     ],
 )
-def test_a_fault_has_a_rule_and_no_word_of_the_record(engine: engines.Engine, source: str, rule: str) -> None:
+def test_a_fault_has_a_rule_and_no_text_of_the_record(engine: engines.Engine, source: str, rule: str) -> None:
     def host(value: Any) -> Any:
         raise ValueError(value)
 

@@ -48,7 +48,7 @@ def encoded(content: bytes) -> str:
         (b"abc", "zip", "abc"),
     ],
 )
-def test_mime_text_reads_what_is_there(content: bytes, charset: str | None, text: str) -> None:
+def test_mime_text_decodes_by_content_and_charset(content: bytes, charset: str | None, text: str) -> None:
     assert mail.mime_text(encoded(content), charset) == [text]
 
 
@@ -183,7 +183,7 @@ def test_the_short_way_through_a_plain_date_leads_to_the_same(moment: datetime, 
 
 
 @given(st.datetimes(datetime(2, 1, 1), timezones=st.just(UTC)))  # the year 1 means "never"
-def test_what_is_as_it_should_be_stays_so(moment: datetime) -> None:
+def test_a_date_in_the_target_format_is_unchanged(moment: datetime) -> None:
     for timespec in ("seconds", "milliseconds"):
         text = moment.isoformat(timespec=timespec).replace("+00:00", "Z")
         assert dates.iso_date(text) == [text.replace(".000Z", "Z")]
@@ -206,7 +206,7 @@ def test_what_is_as_it_should_be_stays_so(moment: datetime) -> None:
         "x" * 999,
     ],
 )
-def test_what_is_no_date_gives_nothing(value: Any) -> None:
+def test_an_invalid_date_returns_nothing(value: Any) -> None:
     assert dates.iso_date(value) == []
 
 
@@ -294,7 +294,7 @@ def test_headers_of_any_shape_are_read(text: str) -> None:
         (markdown.html_markdown, "<table><tr><td>" * 50_000),
     ],
 )
-def test_hostile_input_takes_seconds_at_most(function: Any, bomb: str) -> None:
+def test_hostile_input_takes_bounded_time(function: Any, bomb: str) -> None:
     started = time.process_time()
     function(bomb)
     assert time.process_time() - started < 4
@@ -326,7 +326,7 @@ SOURCES: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.NAME)
 @pytest.mark.parametrize(("source", "value", "expected"), SOURCES)
-def test_each_engine_gives_the_same(engine: engines.Engine, source: str, value: Any, expected: Any) -> None:
+def test_engines_return_the_same(engine: engines.Engine, source: str, value: Any, expected: Any) -> None:
     found = evaluate(engine, source, value)
     if expected is None:
         assert isinstance(found["t"], str)
@@ -334,7 +334,7 @@ def test_each_engine_gives_the_same(engine: engines.Engine, source: str, value: 
         assert found == expected
 
 
-def test_a_transform_gets_only_what_it_mentions() -> None:
+def test_only_mentioned_host_functions_are_registered() -> None:
     assert functions.used_by("{'a': b}") == ("", {})
     assert functions.mentioned("$isoDateTime(x) & $isoDate(x)") == ["isoDate"]
 
@@ -357,5 +357,5 @@ def test_html_becomes_markdown(html: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [], {}])
-def test_what_is_not_html_becomes_no_markdown(value: Any) -> None:
+def test_values_that_are_not_text_have_no_markdown(value: Any) -> None:
     assert markdown.html_markdown(value) == []

@@ -73,9 +73,7 @@ def test_a_transform_without_a_checksum_is_refused(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("spec", ["{", "1) + (2", '{"a": }', "", '"open'])
-def test_what_is_no_expression_is_refused_also_where_host_functions_stand_around_it(
-    spec: str, registry: Registry
-) -> None:
+def test_an_invalid_spec_is_refused_even_if_the_prelude_would_complete_it(spec: str, registry: Registry) -> None:
     for source in (spec, f"{spec} /* $isoDate */"):
         done = can("transform", "run", "--meta", registry.flat(source), stdin=LINE)
         assert done.returncode == 4, source
@@ -183,7 +181,7 @@ class TestSchemas:
         assert done.returncode == 4
         assert b"schemas are never downloaded" in done.stderr
 
-    def test_a_self_describing_schema_is_taken_at_its_word(self, registry: Registry) -> None:
+    def test_a_self_describing_schema_must_match_its_path(self, registry: Registry) -> None:
         meta = registry.flat(SPEC)
         block = {"vendor": "com.example", "name": "raw", "format": "jsonschema", "version": "1-0-0"}
         snowplow = "http://iglucentral.com/schemas/com.snowplowanalytics.self-desc/schema/jsonschema/1-0-0#"
@@ -194,7 +192,7 @@ class TestSchemas:
         refused = can("transform", "run", "--meta", meta, stdin=LINE)
         assert (refused.returncode, b"the `self` block does not match the path" in refused.stderr) == (4, True)
 
-    def test_a_reference_that_leads_nowhere_is_told_as_such(self, registry: Registry) -> None:
+    def test_an_unresolvable_reference_is_reported(self, registry: Registry) -> None:
         meta = registry.flat(SPEC)
         registry.schema(RAW, {"properties": {"id": {"$ref": "#/definitions/none"}}})
         done = can("transform", "run", "--meta", meta, stdin=LINE)
@@ -212,12 +210,12 @@ class TestSchemas:
     @pytest.mark.parametrize(
         "document", ['{"title": "a", "title": "b"}', "[]", "{", '{"type": "no such type"}', '{"required": 5}']
     )
-    def test_what_is_no_schema_is_refused(self, document: str, registry: Registry) -> None:
+    def test_an_invalid_schema_is_refused(self, document: str, registry: Registry) -> None:
         meta = registry.flat(SPEC)
         registry.schema(RAW).write_text(document)
         assert can("transform", "run", "--meta", meta, stdin=LINE).returncode == 4
 
-    def test_a_missing_directory_of_schemas_is_told(self, registry: Registry, tmp_path: Path) -> None:
+    def test_a_missing_directory_of_schemas_is_reported(self, registry: Registry, tmp_path: Path) -> None:
         meta = registry.flat(SPEC)
         (registry.root / "schemas").rename(tmp_path / "moved")
         done = can("transform", "run", "--meta", meta, stdin=LINE)

@@ -46,7 +46,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
 @pytest.mark.parametrize("case", BOMBS)
-def test_a_bomb_costs_its_record_alone(case: str, engine: str, tmp_path: Path) -> None:
+def test_only_the_record_that_exceeds_a_limit_is_rejected(case: str, engine: str, tmp_path: Path) -> None:
     bomb, reasons = BOMBS[case]
     meta = Registry(tmp_path).flat(f'n = 1 ? ({bomb}) : {{"n": n}}', engine=engine)
     rejects = tmp_path / "rejects.jsonl"
@@ -82,7 +82,7 @@ def test_a_catastrophic_regex_meets_the_time_limit_in_the_default_engine(tmp_pat
     assert b"transform:time_limit" in done.stderr
 
 
-def test_a_catastrophic_pattern_in_a_schema_sets_the_record_aside(tmp_path: Path) -> None:
+def test_a_catastrophic_pattern_in_a_schema_rejects_the_record(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     meta = registry.flat("$")
     registry.schema("iglu:com.example/raw/jsonschema/1-0-0", {"properties": {"a": {"pattern": "^(a+)+(?!b)$"}}})
@@ -123,7 +123,7 @@ def nested(levels: int) -> dict[str, Any]:
 MANY = {"properties": {f"p{n}": {"type": "string"} for n in range(100_000)}}
 
 
-def test_a_schema_that_takes_too_long_to_judge_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_schema_that_takes_too_long_to_check_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry(tmp_path)
     paths = [registry.schema(RAW, {"type": 5}), registry.schema(U, MANY), registry.schema(NOTE, {"type": 5})]
     monkeypatch.setattr(limits, "SECONDS", 0.2)
@@ -133,7 +133,7 @@ def test_a_schema_that_takes_too_long_to_judge_is_a_finding(tmp_path: Path, monk
     assert found == list(zip(paths, ["schema_invalid", "schema_limit", "schema_invalid"], strict=True))
 
 
-def test_what_schemas_take_is_bounded_in_memory_too() -> None:
+def test_checking_schemas_has_a_memory_limit() -> None:
     with pytest.raises(Failure) as caught:
         schemas.judged(lambda: len(bytearray(2 * limits.MEMORY)))
     assert (caught.value.code, "memory" in caught.value.message) == (Code.SCHEMA_INVALID, True)
@@ -142,7 +142,7 @@ def test_what_schemas_take_is_bounded_in_memory_too() -> None:
 @pytest.mark.parametrize(
     "line", [b"{%s}" % b",".join(b'"%d":1' % key for key in range(1_000_000)), b"[%s]" % b",".join([b"[]"] * 2_000_000)]
 )
-def test_a_record_that_takes_all_memory_to_read_is_set_aside(
+def test_a_record_that_exceeds_memory_while_parsed_is_rejected(
     line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MEMORY", 64 * 1024 * 1024)
@@ -175,7 +175,7 @@ def test_comparing_schemas_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> 
     assert caught.value.code is Code.SCHEMA_INVALID
 
 
-def test_a_check_that_does_not_end_sets_the_record_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_does_not_end_rejects_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "doubling.json"
     file.write_text(json.dumps(doubling(40)))
     monkeypatch.setattr(limits, "SECONDS", 0.3)
@@ -185,7 +185,7 @@ def test_a_check_that_does_not_end_sets_the_record_aside(tmp_path: Path, monkeyp
     assert [(reject.line, reject.rule) for reject in converted.rejects] == [(1, "time_limit"), (2, "time_limit")]
 
 
-def test_an_example_for_a_catastrophic_pattern_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_an_example_for_a_catastrophic_pattern_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SECONDS", 0.2)
     slow = {"type": "string", "pattern": "^(x+)+y$", "minLength": 40}
     with pytest.raises(Failure) as caught:
@@ -195,7 +195,7 @@ def test_an_example_for_a_catastrophic_pattern_is_given_up(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("limit", ["-v 40000", "-v 60000", "-d 30000"])
 @pytest.mark.parametrize("command", [("transform", "run", "--meta"), ("validate", "run", "--schema")])
-def test_too_little_memory_is_told_as_such(limit: str, command: tuple[str, ...], tmp_path: Path) -> None:
+def test_too_little_memory_is_reported(limit: str, command: tuple[str, ...], tmp_path: Path) -> None:
     meta = Registry(tmp_path).flat("$")
     subject = meta if command[0] == "transform" else tmp_path / "schemas" / RAW.removeprefix("iglu:")
     done = subprocess.run(
@@ -207,7 +207,7 @@ def test_too_little_memory_is_told_as_such(limit: str, command: tuple[str, ...],
     assert b"ulimit -v" in done.stderr
 
 
-def test_a_worker_that_cannot_be_started_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_start_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_more_processes() -> int:
         raise BlockingIOError(errno.EAGAIN, "")
 
@@ -236,7 +236,7 @@ def test_an_address_space_of_100_mb_is_enough(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b'{"a":1}\n')
 
 
-def test_an_input_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
+def test_an_input_that_changes_during_the_run_is_reported(tmp_path: Path) -> None:
     meta = Registry(tmp_path).flat("$")
     raw = tmp_path / "raw.jsonl"
     raw.write_bytes(b'{"pad":"%s"}\n' % (b"x" * 1000) * 2000)

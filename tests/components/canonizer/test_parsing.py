@@ -52,7 +52,7 @@ def standard(line: bytes) -> Any:
 
 @settings(deadline=None, max_examples=300)
 @given(value=VALUES, ascii_only=st.booleans(), spaced=st.booleans())
-def test_what_is_written_is_read_and_large_integers_are_found(value: Any, ascii_only: bool, spaced: bool) -> None:
+def test_valid_json_is_parsed_and_large_integers_are_found(value: Any, ascii_only: bool, spaced: bool) -> None:
     separators = (", ", ": ") if spaced else (",", ":")
     line = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "replace")
     document, inexact = parse(line)
@@ -62,7 +62,7 @@ def test_what_is_written_is_read_and_large_integers_are_found(value: Any, ascii_
 
 @settings(deadline=None, max_examples=500)
 @given(line=LIKE_JSON)
-def test_a_line_is_understood_as_the_standard_library_does_or_set_aside(line: bytes) -> None:
+def test_a_line_is_parsed_like_the_standard_library_or_rejected(line: bytes) -> None:
     try:
         document, _ = parse(line)
     except NotJson:
@@ -77,7 +77,7 @@ def test_a_line_is_understood_as_the_standard_library_does_or_set_aside(line: by
 
 @settings(deadline=None, max_examples=300)
 @given(keys=st.lists(st.sampled_from(["a", "b", '"', "\\", "é", "\u2028", ""]), max_size=5), escaped=st.booleans())
-def test_a_key_that_stands_twice_is_found_however_it_is_written(keys: list[str], escaped: bool) -> None:
+def test_a_duplicate_key_is_found_in_every_spelling(keys: list[str], escaped: bool) -> None:
     def written(key: str) -> str:
         return '"' + "".join(f"\\u{ord(c):04x}" for c in key) + '"' if escaped else json.dumps(key, ensure_ascii=False)
 
@@ -91,7 +91,7 @@ def test_a_key_that_stands_twice_is_found_however_it_is_written(keys: list[str],
         assert len(set(keys)) == len(keys)
 
 
-def test_a_long_line_that_comes_byte_by_byte_takes_no_longer_than_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_long_line_byte_by_byte_takes_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "SIZE", 1)
     with tempfile.TemporaryFile() as file:
         file.write(b"x" * 200_000)

@@ -38,7 +38,7 @@ STDIN = "\n".join(LINES).encode()
 
 @pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
 @pytest.mark.parametrize("case", SPECS)
-def test_no_word_of_a_record_leaves_its_files(case: str, engine: str, tmp_path: Path) -> None:
+def test_no_text_of_a_record_leaves_its_files(case: str, engine: str, tmp_path: Path) -> None:
     spec, schema = SPECS[case]
     registry = Registry(tmp_path / "registry")
     registry.schema(RAW, schema)
@@ -52,7 +52,7 @@ def test_no_word_of_a_record_leaves_its_files(case: str, engine: str, tmp_path: 
 
 
 @pytest.mark.parametrize("schema", [schema for _, schema in SPECS.values() if schema])
-def test_no_word_of_a_record_is_in_what_ends_a_run(schema: dict[str, object], tmp_path: Path) -> None:
+def test_no_text_of_a_record_is_in_the_error_that_ends_a_run(schema: dict[str, object], tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.schema(RAW, schema)
     meta = registry.flat("$")

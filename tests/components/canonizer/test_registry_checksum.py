@@ -25,7 +25,7 @@ def registry(root: Path, meta_text: str) -> Path:
     return meta
 
 
-def test_what_matches_is_left_alone(tmp_path: Path) -> None:
+def test_matching_checksums_are_unchanged(tmp_path: Path) -> None:
     meta = Registry(tmp_path).flat(SPEC)
     before = meta.read_bytes(), meta.stat().st_mtime_ns
     done = can("registry", "checksum", "--registry", tmp_path, "--write")
@@ -33,7 +33,7 @@ def test_what_matches_is_left_alone(tmp_path: Path) -> None:
     assert (meta.read_bytes(), meta.stat().st_mtime_ns) == before
 
 
-def test_what_differs_is_told_with_the_first_digits_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_difference_is_reported_with_the_first_digits_and_nothing_is_written(tmp_path: Path) -> None:
     meta = registry(tmp_path, f"{HEAD}checksum:\n  jsonata_sha256: {OLD}\n")
     before = meta.read_bytes()
     done = can("registry", "checksum", "--registry", tmp_path)

@@ -79,7 +79,7 @@ def changed(path: str, value: Any, base: dict[str, Any] = CLOSED) -> dict[str, A
         ("properties/tags/items", [{"type": "string"}], Step.REVISION),
     ],
 )
-def test_what_a_change_is(path: str, value: Any, expected: Step) -> None:
+def test_changes_are_classified(path: str, value: Any, expected: Step) -> None:
     assert step(changes(CLOSED, changed(path, value))) is expected
 
 
@@ -126,7 +126,7 @@ def test_a_new_required_property_of_a_closed_schema_is_a_new_model() -> None:
     assert step(changes(CLOSED, new)) is Step.MODEL
 
 
-def test_a_new_property_of_an_open_schema_may_clash_with_what_is_there() -> None:
+def test_a_new_property_of_an_open_schema_is_a_revision() -> None:
     open_schema = changed("additionalProperties", None)
     assert step(changes(open_schema, changed("properties/new", {}, open_schema))) is Step.REVISION
     assert step(changes(open_schema, CLOSED)) is Step.REVISION
@@ -154,7 +154,7 @@ def test_the_version_that_follows(taken: Step, version: str) -> None:
     assert next_version("1-2-3", taken) == version
 
 
-def test_two_versions_of_a_registry_are_compared_and_a_wrong_version_is_told(tmp_path: Path) -> None:
+def test_two_versions_are_compared_and_a_wrong_version_is_reported(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.schema("iglu:org.canonical/note/jsonschema/1-0-0", CLOSED)
     registry.schema("iglu:org.canonical/note/jsonschema/1-0-1", changed("properties/id/maxLength", 5))
@@ -178,7 +178,7 @@ def test_files_are_compared_and_a_right_version_is_not_mentioned(tmp_path: Path)
     assert can("registry", "diff", old, old).stdout == b"no change\n"
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+def test_files_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "odd.json").write_text('{"required": 5}')
     assert can("registry", "diff", tmp_path / "odd.json", tmp_path / "odd.json").returncode == 4

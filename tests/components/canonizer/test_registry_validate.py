@@ -53,7 +53,7 @@ def test_a_versioned_registry_too(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-def test_transforms_and_schemas_may_lie_beside_each_other(tmp_path: Path) -> None:
+def test_transforms_and_schemas_may_be_next_to_each_other(tmp_path: Path) -> None:
     sound(tmp_path / "transforms")
     (tmp_path / "transforms" / "schemas").rename(tmp_path / "schemas")
     data = tmp_path / "data.jsonl"
@@ -96,7 +96,7 @@ def test_faults_of_metadata_are_found(fields: dict[str, Any], line: str, tmp_pat
     assert found[0].startswith(line)
 
 
-def test_metadata_that_is_no_yaml_names_its_line(tmp_path: Path) -> None:
+def test_the_line_of_invalid_yaml_is_reported(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / META).write_text("id: note/raw_to_note_v1\nversion: [\n")
     assert findings(tmp_path)[0].startswith(f"{META}:3: metadata: ")
@@ -119,7 +119,7 @@ def test_metadata_of_megabytes_is_not_read(tmp_path: Path) -> None:
     assert findings(tmp_path)[0] == f"{META}:1: metadata: larger than 262,144 bytes"
 
 
-def test_a_golden_test_that_fails_says_where(tmp_path: Path) -> None:
+def test_a_failing_golden_test_is_reported_with_its_place(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "note" / "tests" / "a.output.json").write_text('{"id": "two"}')
     assert findings(tmp_path) == ['note/tests/a.output.json: golden: /id: expected "two", found "one"']
@@ -174,7 +174,7 @@ def test_a_self_describing_schema_of_draft_4_is_sound(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-def test_a_file_that_is_no_schema_is_found_by_its_place(tmp_path: Path) -> None:
+def test_a_file_with_another_path_than_a_schema_is_found(tmp_path: Path) -> None:
     sound(tmp_path)
     (tmp_path / "schemas" / "README.md").write_text("About")
     assert findings(tmp_path) == ["schemas/README.md: schema_path: its path is not {vendor}/{name}/{format}/{version}"]
@@ -186,7 +186,7 @@ def test_a_schema_in_two_files_is_found(tmp_path: Path) -> None:
     assert findings(tmp_path) == [f"{SCHEMA}.json: schema_path: is never read: 1-0-0 has the same name"]
 
 
-def test_what_git_and_editors_leave_is_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_are_ignored(tmp_path: Path) -> None:
     sound(tmp_path)
     for name in (".git/a.meta.yaml", ".git/b.jsonata", "note/.#a.meta.yaml", "schemas/.git/config"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -195,7 +195,7 @@ def test_what_git_and_editors_leave_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["raw to note", "raw--note", "rückruf"])
-def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_name_is_found(name: str, tmp_path: Path) -> None:
     sound(tmp_path)
     Registry(tmp_path).flat("$", name=f"note/{name}")
     found = findings(tmp_path)
@@ -204,7 +204,7 @@ def test_a_place_that_gives_no_name_is_found(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "dangling", "loop"])
 @pytest.mark.parametrize("file", [META, META.replace(".meta.yaml", ".jsonata"), SCHEMA])
-def test_what_is_no_file_is_found(file: str, kind: str, tmp_path: Path) -> None:
+def test_links_and_special_files_are_found(file: str, kind: str, tmp_path: Path) -> None:
     sound(tmp_path)
     path = tmp_path / file
     path.unlink()
@@ -219,7 +219,7 @@ def test_what_is_no_file_is_found(file: str, kind: str, tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_is_not_utf_8_is_found_and_told(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_found(tmp_path: Path) -> None:
     sound(tmp_path)
     for suffix in (".meta.yaml", ".jsonata"):
         content = (tmp_path / META.replace(".meta.yaml", suffix)).read_bytes().replace(b"raw_to_note_v1", b"x")
@@ -253,7 +253,7 @@ def test_the_range_of_input_schemas_is_checked(uri: str, wanted: Any, told: str 
     assert (found == []) if told is None else (len(found) == 1 and told in found[0])
 
 
-def test_compat_that_is_no_mapping_is_found(tmp_path: Path) -> None:
+def test_compat_must_be_a_mapping(tmp_path: Path) -> None:
     sound(tmp_path, compat="1-0-*")
     assert findings(tmp_path)[0].startswith(f"{META}:1: metadata: `compat` must be a mapping")
 
@@ -264,7 +264,7 @@ def test_a_finding_is_one_line_whatever_the_name_of_its_file(tmp_path: Path) -> 
     assert findings(tmp_path) == ["note/a\\n\\x1bb.jsonata: orphan: no metadata refers to this spec"]
 
 
-def test_a_directory_that_is_no_registry_is_refused(tmp_path: Path) -> None:
+def test_a_directory_without_a_registry_is_refused(tmp_path: Path) -> None:
     assert can("registry", "validate", "--registry", tmp_path).returncode == 4
     assert can("registry", "validate", "--registry", tmp_path / "none").returncode == 2
 

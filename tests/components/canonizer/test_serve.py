@@ -82,7 +82,7 @@ def contents(job: dict[str, Any]) -> dict[str, bytes | None]:
     return {key: path.read_bytes() if path.exists() else None for key, path in paths.items()}
 
 
-def test_a_job_gives_output_rejects_and_lineage(server: Server, job: dict[str, Any]) -> None:
+def test_a_job_writes_output_rejects_and_lineage(server: Server, job: dict[str, Any]) -> None:
     result = server.ask(job)
     assert result.pop("duration_seconds") >= 0
     assert result == {
@@ -128,14 +128,14 @@ def test_the_lineage_leads_from_each_canonical_line_to_its_raw_line(server: Serv
     assert transform["from_schema_sha256"] == hashlib.sha256(schema.read_bytes()).hexdigest()
 
 
-def test_the_same_job_gives_the_same_bytes(server: Server, job: dict[str, Any]) -> None:
+def test_the_same_job_writes_the_same_bytes(server: Server, job: dict[str, Any]) -> None:
     server.ask(job)
     before = contents(job)
     server.ask(job)
     assert contents(job) == before
 
 
-def test_where_nothing_is_rejected_an_old_rejects_file_goes(server: Server, job: dict[str, Any]) -> None:
+def test_an_old_rejects_file_is_removed_if_nothing_is_rejected(server: Server, job: dict[str, Any]) -> None:
     server.ask(job)
     Path(job["inputs"][0]["path"]).write_bytes(b'{"id":"a"}\n')
     assert server.ask(job)["rejected"] == 0
@@ -196,7 +196,7 @@ def test_a_line_that_is_not_json_fails_its_job_and_is_named(server: Server, job:
 
 
 @pytest.mark.parametrize("line", [b"junk\n", b"[]\n", b"5\n", b'{"op":"canonize"}\n', b'{"id":"\xff"}\n'])
-def test_what_is_no_job_is_answered_as_such(line: bytes, server: Server) -> None:
+def test_an_invalid_job_gets_an_error(line: bytes, server: Server) -> None:
     assert server.ask(line)["code"] == "usage"
 
 
@@ -214,7 +214,7 @@ def test_a_changed_transform_or_schema_is_seen_by_the_next_job(
     assert server.ask(job)["rejected_by"] == {"schema_in:required": 6}
 
 
-def test_a_line_that_is_too_long_is_no_job_and_the_next_one_is(server: Server, job: dict[str, Any]) -> None:
+def test_a_line_that_is_too_long_is_refused_and_the_next_job_runs(server: Server, job: dict[str, Any]) -> None:
     assert server.ask(json.dumps({**job, "id": "x" * 40_000_000}).encode() + b"\n")["code"] == "usage"
     assert server.ask(job)["status"] == "ok"
 
@@ -231,7 +231,7 @@ def test_a_tampered_transform_is_refused_unless_the_job_allows_it(server: Server
     assert rows(Path(job["output"]).read_bytes())[0] == {"evil": "a"}
 
 
-def test_a_record_that_kills_its_worker_costs_itself(server: Server, job: dict[str, Any]) -> None:
+def test_a_record_that_kills_its_worker_is_rejected(server: Server, job: dict[str, Any]) -> None:
     Path(job["inputs"][0]["path"]).write_bytes(b'{"id":"a"}\n{"id":"bomb"}\n{"id":"b"}\n')
     result = server.ask(job | {"engine": "jsonatapy"})  # its $pad has no limit
     assert (result["status"], result["rejected_by"]) == ("ok", {"transform:memory_limit": 1})
@@ -265,7 +265,7 @@ def test_a_terminated_server_leaves_the_files_of_the_last_job(
     assert not list(Path(job["output"]).parent.rglob("*~"))
 
 
-def test_a_killed_server_takes_its_worker_along(server: Server, job: dict[str, Any], registry: Registry) -> None:
+def test_a_worker_ends_with_a_killed_server(server: Server, job: dict[str, Any], registry: Registry) -> None:
     endless = registry.flat("($f := function($x) { $f($x) }; $f(1))", name="note/endless_v1")
     work = {**job, "inputs": [{"path": job["inputs"][0]["path"], "meta": str(endless)}]}
     assert server.child.stdin

@@ -150,6 +150,6 @@ def test_examples_of_schemas(schema: dict[str, Any], example: Any) -> None:
         {"type": "array", "minItems": 10**12},
     ],
 )
-def test_where_no_example_is_known_it_says_so(schema: dict[str, Any]) -> None:
+def test_a_schema_without_a_known_example_is_reported(schema: dict[str, Any]) -> None:
     with pytest.raises(Failure, match="cannot generate an example"):
         examples.of(schema)

@@ -54,7 +54,7 @@ def test_a_compressed_input_is_read_and_a_truncated_one_refused(meta: Path, tmp_
     assert not output.exists()
 
 
-def test_a_record_of_another_shape_is_set_aside_with_the_reason(meta: Path, tmp_path: Path) -> None:
+def test_a_record_of_another_shape_is_rejected_with_the_reason(meta: Path, tmp_path: Path) -> None:
     rejects, report = tmp_path / "rejects.jsonl", tmp_path / "report.json"
     done = can("transform", "run", "--meta", meta, "--rejects", rejects, "--report", report, stdin=MIXED)
     assert [row["id"] for row in rows(done.stdout)] == ["a", "b"]
@@ -72,14 +72,14 @@ def test_a_record_of_another_shape_is_set_aside_with_the_reason(meta: Path, tmp_
     assert [stat.S_IMODE(path.stat().st_mode) for path in (rejects, report)] == [0o600, 0o600]
 
 
-def test_what_a_transform_makes_is_checked_too(registry: Registry, meta: Path) -> None:
+def test_the_output_of_a_transform_is_validated(registry: Registry, meta: Path) -> None:
     registry.schema(NOTE, {"properties": {"id": {"maxLength": 1}}})
     done = can("transform", "run", "--meta", meta, stdin=b'{"id":"a"}\n{"id":"long"}\n')
     assert [row["id"] for row in rows(done.stdout)] == ["a"]
     assert b"1 schema_out:maxLength" in done.stderr
 
 
-def test_an_array_gives_a_line_an_element_and_nothing_gives_none(registry: Registry) -> None:
+def test_an_array_becomes_one_line_per_element_and_nothing_becomes_none(registry: Registry) -> None:
     meta = registry.flat('n = 0 ? [] : n > 0 ? [1..n].{"n": $}')
     done = can("transform", "run", "--meta", meta, stdin=b'{"n":2}\n{"n":0}\n{"n":-1}\n{"n":1}\n')
     assert rows(done.stdout) == [{"n": 1}, {"n": 2}, {"n": 1}]
@@ -92,7 +92,7 @@ def test_order_is_kept_with_any_number_of_processes(jobs: str, meta: Path) -> No
     assert [row["id"] for row in rows(done.stdout)] == [str(n) for n in range(5000)]
 
 
-def test_a_file_appears_whole_and_private_or_not_at_all(meta: Path, tmp_path: Path) -> None:
+def test_a_file_appears_complete_and_private_or_not_at_all(meta: Path, tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(b'{"id":"a"}\nnot json\n')
     output.write_bytes(b"what was there\n")
@@ -133,7 +133,7 @@ def test_a_file_may_have_any_name(meta: Path, tmp_path: Path) -> None:
     assert {row["input"] for row in rows(rejects.read_bytes())} == {"odd\n\ufffd name.jsonl"}
 
 
-def test_limit_takes_the_first_records(meta: Path) -> None:
+def test_limit_selects_the_first_records(meta: Path) -> None:
     done = can("transform", "run", "--meta", meta, "--limit", "3", stdin=b"\n" + numbered(10))
     assert [row["id"] for row in rows(done.stdout)] == ["0", "1", "2"]
 
@@ -255,7 +255,7 @@ def test_a_full_disk_ends_with_6(meta: Path) -> None:
         (("note/raw_to_note_v1", "--report", "registry"), 2, "registry: not a regular file"),
     ],
 )
-def test_a_users_mistake_is_told_in_a_sentence(
+def test_usage_errors_are_reported_in_a_sentence(
     arguments: tuple[str | bytes, ...], status: int, told: str, meta: Path, registry: Registry, tmp_path: Path
 ) -> None:
     done = subprocess.run(
@@ -271,7 +271,7 @@ def test_a_users_mistake_is_told_in_a_sentence(
     assert not (tmp_path / "x").exists()
 
 
-def test_what_cannot_be_reported_is_not_begun(meta: Path, tmp_path: Path) -> None:
+def test_a_run_does_not_start_if_the_report_cannot_be_written(meta: Path, tmp_path: Path) -> None:
     output = tmp_path / "output.jsonl"
     report = "/proc/none.json"
     done = can("transform", "run", "--meta", meta, "--output", output, "--report", report, stdin=b'{"id":"a"}\n')
@@ -325,7 +325,7 @@ def test_no_file_is_written_over_the_input(registry: Registry, tmp_path: Path) -
     assert raw.read_bytes() == b'{"id":"a"}\n'
 
 
-def test_the_next_run_removes_what_a_killed_one_left_next_to_its_output(tmp_path: Path) -> None:
+def test_the_next_run_removes_temporary_files_of_a_killed_one(tmp_path: Path) -> None:
     registry, output = Registry(tmp_path), tmp_path / "out" / "email.jsonl"
     meta = registry.flat("$")
     command = [str(CAN), "transform", "run", "--meta", str(meta), "--output", str(output)]

@@ -1,4 +1,4 @@
-"""`can transform test`: goldens pass, or their differences are told path by path, under one engine or all."""
+"""`can transform test`: golden tests pass, or the differences are reported path by path, for one engine or all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def registry(root: Path, spec: str, cases: dict[str, tuple[Any, Any]]) -> Regist
     return made
 
 
-def test_goldens_pass_whether_a_record_gives_one_several_or_none(tmp_path: Path) -> None:
+def test_a_record_may_become_one_several_or_no_records(tmp_path: Path) -> None:
     spec = '$exists(parts) ? parts.{"id": $} : $exists(id) ? {"id": id} : ()'
     cases = {
         "one": ({"id": "1"}, {"id": "1"}),
@@ -35,7 +35,7 @@ def test_goldens_pass_whether_a_record_gives_one_several_or_none(tmp_path: Path)
     assert "note/raw_to_note_v1: 3 of 3" in done.stdout.decode()
 
 
-def test_a_failing_golden_is_told_path_by_path(tmp_path: Path) -> None:
+def test_a_failing_golden_test_is_reported_path_by_path(tmp_path: Path) -> None:
     registry(tmp_path, '{"id": id, "list": [1, 2]}', {"a": ({"id": "1"}, {"id": "2", "list": [1], "more": None})})
     done = can("transform", "test", "--registry", tmp_path, "note/raw_to_note_v1")
     assert done.returncode == 4

@@ -1,4 +1,4 @@
-"""`can transform try`: a record beside its result, and never by accident where records are private."""
+"""`can transform try`: shows a record next to its result; for private records only after confirmation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_rejected_record_says_why(registry: Path) -> None:
     assert done.stdout.decode().count("X" * 20) == 1  # the result that was rejected
 
 
-def test_a_whole_document_may_be_pretty_printed(registry: Path) -> None:
+def test_a_document_may_be_pretty_printed(registry: Path) -> None:
     (registry / "one.json").write_text('{\n  "id": "third"\n}\n')
     assert '"THIRD"' in tried(registry, "--yes", file="one.json").stdout.decode()
 
@@ -62,7 +62,7 @@ def test_a_terminal_never_gets_control_characters_of_a_record(registry: Path) ->
     assert "[bold]" in done.stdout.decode()
 
 
-def test_a_record_that_is_rejected_as_it_stands_is_shown_all_the_same(registry: Path) -> None:
+def test_a_record_that_cannot_be_parsed_is_shown(registry: Path) -> None:
     (registry / "odd.jsonl").write_bytes(b'{"id": "\\ud800"}\n')
     done = tried(registry, "--yes", file="odd.jsonl")
     assert done.returncode == 7
@@ -79,7 +79,7 @@ def test_a_record_that_is_rejected_as_it_stands_is_shown_all_the_same(registry: 
         ("not json\n", [], 3),
     ],
 )
-def test_what_cannot_be_tried_is_refused(content: str, options: list[str], status: int, registry: Path) -> None:
+def test_invalid_input_is_refused(content: str, options: list[str], status: int, registry: Path) -> None:
     (registry / "odd").write_text(content)
     done = tried(registry, "--yes", *options, file="odd")
     assert done.returncode == status

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
-"""Stands for a value that is not there."""
+"""A missing value."""
 _LONGEST = 300
 
 
 class Difference(NamedTuple):
-    """One place (a JSON pointer, RFC 6901) and what lies there on either side."""
+    """A place (a JSON Pointer, RFC 6901) and the values that differ there."""
 
     path: str
     expected: Any
@@ -36,7 +36,7 @@ def differences(expected: Any, found: Any, path: str = "") -> Iterator[Differenc
 
 
 def shown(value: Any) -> str:
-    """A value as one line of JSON in ASCII, cut where it is long."""
+    """A value as one line of JSON in ASCII, cut if it is long."""
     if value is NOTHING:
         return "nothing"
     text = json.dumps(value)

@@ -1,1 +1,1 @@
-"""One module a command: `configure(parser)` declares its arguments, `run(args)` does the work and returns a status."""
+"""One module per command: `configure(parser)` declares its arguments, `run(args)` returns the exit status."""

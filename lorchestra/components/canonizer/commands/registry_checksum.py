@@ -13,7 +13,7 @@ from lorchestra.base import yaml_document
 from lorchestra.base.errors import Code, Exit, Failure, visible
 from lorchestra.components.canonizer.authoring.checks import attempt
 from lorchestra.components.canonizer.commands.arguments import add_registry
-from lorchestra.components.canonizer.commands.transform_test import wanted
+from lorchestra.components.canonizer.commands.transform_test import selected
 from lorchestra.components.canonizer.registry import transforms, writing
 from lorchestra.records.registry import read_bytes
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, or write, and print."""
-    metas = wanted(args.registry, args.ids)
+    metas = selected(args.registry, args.ids)
     differing = [
         found for found in (transforms.load(meta, require_checksum=False) for meta in metas) if not found.sound
     ]

@@ -40,12 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print."""
-    for line in judged(lambda: list(_told(args))):
+    for line in judged(lambda: list(_report(args))):
         print(line)
     return 0
 
 
-def _told(args: argparse.Namespace) -> Iterator[str]:
+def _report(args: argparse.Namespace) -> Iterator[str]:
     roots = schema_roots(args.registry, args.schemas)
     old, new = _load(args.old, roots), _load(args.new, roots)
     changes = evolution.changes(old, new)

@@ -47,7 +47,7 @@ def _job() -> bytes:
 
 
 def _private_channel() -> int:
-    """The descriptor of the results. What anything else prints to stdout goes nowhere."""
+    """The descriptor of the results; anything else that is printed to stdout is discarded."""
     sys.stdout.flush()
     channel = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -94,7 +94,7 @@ def _example(path: Path, sure: bool) -> bytes:
 
 
 def _tried(name: str, spec: bytes, meta: bytes, roots: list[Path], document: bytes) -> Any:
-    """What the skeleton makes of the example. Raises Failure(SCHEMA_INVALID) where it is rejected."""
+    """The result of the skeleton for the example. Raises Failure(SCHEMA_INVALID) if it is rejected."""
     with TemporaryDirectory() as scratch, closing(Pool()) as pool:
         Path(scratch, f"{name}.jsonata").write_bytes(spec)  # rule: open-for-writing - no record
         Path(scratch, f"{name}{registry.SUFFIX}").write_bytes(meta)  # rule: open-for-writing - no record

@@ -3,7 +3,7 @@
   cat input.jsonl | can transform run --meta transforms/email/gmail_to_canonical_v1.meta.yaml > output.jsonl
   can transform run email/gmail_to_canonical_v1 --input raw.jsonl --output canonical.jsonl --rejects rejects.jsonl
 
-A record that cannot be canonized is set aside and counted, and the next one goes on. A line that is not JSON at all
+A record that cannot be canonized is rejected and counted, and processing continues. A line that is not JSON at all
 ends the run with status 3: the input is not JSON Lines.
 """
 
@@ -97,15 +97,15 @@ def _canonize(arguments: argparse.Namespace, pool: Pool, drafts: dict[Path, Atom
             work.check_share()
             return work.total
     except Failure as failure:
-        # What was refused is what the user will want to look at.
+        # The user needs the rejected records to find the cause.
         if rejects and failure.code is Code.TOO_MANY_REJECTS:
             commit([rejects])
         raise
 
 
 def _report(tally: Tally, prepared: dict[str, Any], seconds: float) -> bytes:
-    told = {key: value for key, value in prepared.items() if key != "key"}
-    report = {**tally.report(), **told, "duration_seconds": round(seconds, 3)}
+    identity = {key: value for key, value in prepared.items() if key != "key"}
+    report = {**tally.report(), **identity, "duration_seconds": round(seconds, 3)}
     return orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n"
 
 
@@ -132,9 +132,9 @@ def _summarize(tally: Tally) -> None:
         "dropped by the transform": tally.dropped,
         "with integers beyond 2^53, which were rounded": tally.inexact_integers,
     }
-    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    if told:
-        sys.stderr.write(f"can: {tally.records_in} records in, {tally.records_out} out; {told}\n")
+    summary = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    if summary:
+        sys.stderr.write(f"can: {tally.records_in} records in, {tally.records_out} out; {summary}\n")
         for why, number in sorted(tally.rejected_by.items()):
             place = f" at {tally.places[why]}" if why in tally.places else ""
             sys.stderr.write(f"  {number:>8} {why}{place}\n")

@@ -39,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the tests and print what came of them."""
-    metas = wanted(args.registry, args.ids)
+    """Run the tests and print the results."""
+    metas = selected(args.registry, args.ids)
     chosen = tuple(engines.installed()) if args.engine == "all" else (args.engine,)
     for engine in filter(None, chosen):
         engines.load(engine)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return Exit.REGISTRY if failed else Exit.OK
 
 
-def wanted(registry: Path, ids: list[str]) -> list[Path]:
+def selected(registry: Path, ids: list[str]) -> list[Path]:
     """The metadata files of the transforms named, or of all. Raises Failure(TRANSFORM_MISSING) where there is none."""
     metas = [locate(registry, name) for name in ids] or transforms.every(registry)
     if not metas:
@@ -69,7 +69,7 @@ def wanted(registry: Path, ids: list[str]) -> list[Path]:
 
 
 class Verdict(NamedTuple):
-    """What came of one case: nothing, where it passed."""
+    """The result of one case; `faults` is empty if it passed."""
 
     case: str
     faults: list[str]
@@ -83,10 +83,10 @@ def _verdicts(meta: Path, schemas: list[Path], chosen: tuple[str | None, ...]) -
             identity = goldens.prepare(pool, meta, schemas, engine)
             for case, by_engine in zip(cases, faults, strict=True):
                 by_engine[identity["engine"]] = goldens.check(pool, case)
-    return [Verdict(case.name, _told(by_engine)) for case, by_engine in zip(cases, faults, strict=True)]
+    return [Verdict(case.name, _compared(by_engine)) for case, by_engine in zip(cases, faults, strict=True)]
 
 
-def _told(by_engine: dict[str, list[str]]) -> list[str]:
+def _compared(by_engine: dict[str, list[str]]) -> list[str]:
     first, *others = by_engine.values()
     if all(other == first for other in others):
         return first

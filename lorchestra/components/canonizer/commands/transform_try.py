@@ -2,7 +2,7 @@
 
 can transform try email/gmail_to_canonical_v1 --input extract.jsonl --line 7
 
-It prints the content of a record. Where the input lies in a directory that only its owner may enter, it asks first;
+It prints the content of a record. If the input is in a directory that only its owner may enter, it asks first;
 without a terminal to ask on it refuses, unless --yes is given.
 """
 

@@ -1,4 +1,4 @@
-"""Inputs through transforms into one output: what is written, what is set aside, what it means for the job."""
+"""Converts inputs to one output: records, rejects, counts, and when a job fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Write = Callable[[bytes], object]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a rejected record means: it is counted, or it is the end of the job."""
+    """Whether rejected records are counted, or end the job."""
 
     skip_invalid: bool = True
     max_rejects: Limit = None
@@ -40,11 +40,11 @@ class Tally:
 
     @property
     def rejected(self) -> int:
-        """Records set aside."""
+        """Number of rejected records."""
         return self.rejected_by.total()
 
     def count(self, converted: Converted) -> None:
-        """Count in what became of some lines."""
+        """Add the result of some lines."""
         self.records_in += converted.records
         self.records_out += len(converted.sources)
         self.dropped += converted.dropped
@@ -56,7 +56,7 @@ class Tally:
                 self.places.setdefault(why, place)
 
     def add(self, other: Tally) -> None:
-        """Count in another tally."""
+        """Add another tally."""
         self.records_in += other.records_in
         self.records_out += other.records_out
         self.dropped += other.dropped
@@ -65,7 +65,7 @@ class Tally:
         self.places = {**other.places, **self.places}
 
     def counts(self) -> dict[str, int]:
-        """As a lineage writes it."""
+        """The counts in lineage files."""
         return {
             "records_in": self.records_in,
             "records_out": self.records_out,
@@ -74,20 +74,20 @@ class Tally:
         }
 
     def report(self) -> dict[str, Any]:
-        """As results and reports write it."""
+        """The counts in results and reports."""
         by = dict(sorted(self.rejected_by.items()))
         return {**self.counts(), "inexact_integers": self.inexact_integers, "rejected_by": by}
 
 
 class Canonization:
-    """The making of one output from one or more inputs."""
+    """Converts one or more inputs to one output."""
 
-    def __init__(self, pool: Pool, policy: Policy, write: Write, set_aside: Write) -> None:
+    def __init__(self, pool: Pool, policy: Policy, write: Write, write_rejects: Write) -> None:
         self.total = Tally()
         self._pool = pool
         self._policy = policy
         self._write = write
-        self._set_aside = set_aside
+        self._write_rejects = write_rejects
 
     def feed(self, chunks: Iterator[Chunk], name: str, source: int | None = None, runs: Runs | None = None) -> Tally:
         """Send one input through the transform that the pool has prepared last; return its counts.
@@ -103,7 +103,7 @@ class Canonization:
                 runs.extend(converted.sources)
             tally.count(converted)
             if converted.rejects:
-                self._set_aside(b"".join(_told(chunk, converted.rejects, name)))
+                self._write_rejects(b"".join(_reject_lines(chunk, converted.rejects, name)))
                 self._judge(converted.rejects[0], visible(name), self.total.rejected + tally.rejected)
             if converted.not_json is not None:
                 raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {converted.not_json} is not JSON")
@@ -129,7 +129,7 @@ class Canonization:
             raise Failure(Code.TOO_MANY_REJECTS, f"{name}: more than {most} records were rejected")
 
 
-def _told(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
+def _reject_lines(chunk: Chunk, rejects: list[Reject], name: str) -> Iterator[bytes]:
     lines = chunk.lines.split(b"\n")
     for reject in rejects:
         raw = lines[reject.line - chunk.first].rstrip(b"\r")

@@ -53,7 +53,7 @@ class Job(NamedTuple):
 
 
 def answer(line: bytes, pool: Pool) -> dict[str, Any]:
-    """Do the job that a line describes; return its result, also where it failed."""
+    """Do the job in a line; return its result, also if it failed."""
     started = time.monotonic()
     identifier = None
     try:

@@ -1,1 +1,1 @@
-"""What happens to one record: parsing, schemas, transform. Knows no processes."""
+"""Converts one record: parsing, schemas, transform. No processes here."""

@@ -1,4 +1,4 @@
-"""A line read strictly: what is JSON to everybody is understood in one way, or it is set aside with the reason."""
+"""Strict parsing: a line must mean the same to every JSON parser, otherwise the record is rejected."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def parse(line: bytes) -> tuple[Any, bool]:
-    """A line's value, and whether an integer in it is beyond what a double holds exactly.
+    """A line's value, and whether it has an integer that a double cannot hold exactly.
 
-    Raises Rejected where the line is JSON but means different things to different readers, NotJson where it is none.
+    Raises Rejected if parsers would read the line differently, NotJson if it is not JSON.
     """
     try:
         document = orjson.loads(line)
@@ -38,16 +38,16 @@ def parse(line: bytes) -> tuple[Any, bool]:
     quotes = marks.count(b'"')
     if len(marks) - quotes > DEEPEST and _depth(line) > DEEPEST:
         raise Rejected(Stage.PARSE, Rule.TOO_DEEP)
-    # Each key and each string has two quotes. Fewer of them in what was understood: a key stood there twice.
+    # Each key and each string has two quotes. If the parsed value has fewer, a key was duplicated.
     as_understood = orjson.dumps(document).count(b'"')
     if (quotes != as_understood or b"\\u0022" in line) and has_duplicate_key(line):
         raise Rejected(Stage.PARSE, Rule.DUPLICATE_KEY)
-    # Only what has sixteen digits in a row can hold such an integer.
+    # Only a line with sixteen digits in a row can have such an integer.
     return document, _SIXTEEN_DIGITS in line.translate(_AS_ZEROS) and _has_inexact_integer(line)
 
 
 def _diagnosis(line: bytes) -> Exception:
-    """Why the strict reader refused a line: a rule where another reader takes it for JSON, else NotJson."""
+    """Why the strict parser refused a line: a rule if other parsers accept it, otherwise NotJson."""
     if _depth(line) > DEEPEST:
         return Rejected(Stage.PARSE, Rule.TOO_DEEP)
     try:

@@ -1,4 +1,4 @@
-"""Transforms as they lie in a registry: read once, checked, and run from those very bytes."""
+"""Transforms in a registry: each file is read once, and the bytes that are checked are those that run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lorchestra.records.registry import SUFFIX, VERSIONED, home, read_bytes, spe
 
 
 class Transform(NamedTuple):
-    """A transform whose bytes have been read. `sound` says that they match the metadata's checksum."""
+    """A transform whose bytes have been read. `sound`: they match the checksum in the metadata."""
 
     id: str
     meta: Metadata
@@ -30,7 +30,7 @@ class Transform(NamedTuple):
 def load(meta_path: Path, *, require_checksum: bool = True) -> Transform:
     """Read a transform by its metadata file.
 
-    Raises Failure(TRANSFORM_MISSING) where a file is not there, (TRANSFORM_TAMPERED) where the spec's bytes do not
+    Raises Failure(TRANSFORM_MISSING) if a file does not exist, (TRANSFORM_TAMPERED) if the spec's bytes do not
     match the checksum or a file is a link, (TRANSFORM_INVALID) for a spec without a checksum or not UTF-8,
     ConfigFailure for faulty metadata.
     """
@@ -61,10 +61,9 @@ def every(root: Path) -> list[Path]:
 
 
 def below(root: Path, suffix: str = "") -> list[Path]:
-    """What lies below a directory and is none itself, in the order of the paths; none where there is no directory.
+    """The files below a directory, sorted by path; none if the directory does not exist.
 
-    Hidden files and directories, as git and editors leave them, are passed over, links are not followed. Raises
-    OSError where a directory cannot be read.
+    Hidden files and directories are ignored, links are not followed. Raises OSError if a directory cannot be read.
     """
     found: list[Path] = []
     for directory, inner, names in os.walk(root, onerror=_refuse) if root.is_dir() else ():

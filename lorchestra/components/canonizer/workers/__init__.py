@@ -1,1 +1,1 @@
-"""Processes that convert records, bounded in time and memory."""
+"""Processes that convert records, with limits of time and memory."""

@@ -1,7 +1,7 @@
-"""A child process behind pipes: requests go in, replies come out, and what it died of is known.
+"""A child process behind pipes: requests go in, replies come out, and the cause of its death is known.
 
-It is forked, not started: what the parent has imported is there, and nothing of a record is in an argument list. It
-ends with its parent, even where that is killed and the child in the midst of a record.
+It is forked, so that the parent's imports are available and nothing of a record is in an argument list. It ends with
+its parent, even if the parent is killed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ Serve = Callable[[int, int], object]
 """The life of a child: it reads requests from one descriptor and writes replies to another."""
 
 _PIPE = 1024 * 1024
-"""Bytes that a pipe holds, so that neither side waits for the other in the midst of a chunk. More may be refused."""
+"""Bytes that a pipe holds, so that neither side waits within a chunk. The system may refuse more."""
 _NO_MEMORY = (MemoryError, SystemError)
-"""What is raised where there is no more: native code that fails to make even the exception leaves a SystemError."""
+"""Raised if memory runs out; native code that cannot even create the exception raises SystemError."""
 _ENDED_BY = {
     errno.ENOMEM: Rule.MEMORY_LIMIT,
     -signal.SIGABRT: Rule.MEMORY_LIMIT,
     -signal.SIGKILL: Rule.MEMORY_LIMIT,
     -signal.SIGPROF: Rule.TIME_LIMIT,
 }
-"""By the status of a process that ended: what it had too little of. Everything else is a crash."""
+"""The cause, by the exit status of a child. Everything else is a crash."""
 
 _FRAMES = 20_000
-"""Calls within calls: walking through a schema takes several a level, and schemas may be 200 levels deep."""
+"""Recursion limit: walking a schema takes several calls per level, and schemas may have 200 levels."""
 
 
 class Died(Exception):
-    """A child ended over a request; `rule` says by what."""
+    """A child ended during a request; `rule` is the cause."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule)
@@ -69,7 +69,7 @@ class Child:
             os.close(descriptor)
 
     def send(self, header: dict[str, Any], blob: bytes = b"") -> None:
-        """Hand over a request. That a child is gone is noticed when its reply is read."""
+        """Send a request. If the child is gone, `reply` raises Died."""
         with contextlib.suppress(BrokenPipeError):
             protocol.send(self._requests, header, blob)
 
@@ -84,7 +84,7 @@ class Child:
         return message
 
     def end(self) -> None:
-        """Stop the process, whatever it is at: it holds nothing that would be lost."""
+        """Kill the process; it holds nothing that would be lost."""
         for descriptor in self._ends:
             os.close(descriptor)
         if self._pid:
@@ -98,9 +98,9 @@ class Child:
 
 
 class Bounded:
-    """A function from a number to a value of JSON, run by a child in the time and memory that a record may take.
+    """A function from a number to a JSON value, run in a child with the time and memory limits of a record.
 
-    A call raises Died where that was too little, and the Failure that the function raised. The next has a new child.
+    A call raises Died if a limit was exceeded, or the Failure of the function. The next call starts a new child.
     """
 
     def __init__(self, function: Callable[[int], Any]) -> None:

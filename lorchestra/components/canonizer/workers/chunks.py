@@ -21,7 +21,7 @@ _LINE_ENDS_TO_TABS = bytes.maketrans(b"\r\n", b"\t\t")
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[int]:
     """A descriptor of an input file. Raises Failure(MISSING | PERMISSION), and (INPUT_CHANGED) at the end of the block
-    where a regular file is not the one any more that it was at the beginning, whatever else came of that.
+    if a regular file changed while it was read, even if something else failed because of that.
     """
     failure: Failure | None = None
     try:
@@ -50,7 +50,7 @@ def opened(path: str) -> Iterator[int]:
 def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> Iterator[Chunk]:
     """Yield what a descriptor holds; each part that was read is shown to `seen` first.
 
-    A byte order mark at the very beginning is passed over. Raises Failure(NOT_JSONL) with the number of a line that is
+    A byte order mark at the beginning is skipped. Raises Failure(NOT_JSONL) with the number of a line that is
     longer than `LONGEST_LINE`.
     """
     number = 1
@@ -70,7 +70,7 @@ def cut(descriptor: int, name: str, seen: Callable[[bytes], object] = bool) -> I
 
 
 def document(descriptor: int, name: str) -> Iterator[Chunk]:
-    """Yield one JSON document, pretty-printed or not, as one line. Raises Failure(NOT_JSONL) where it is too long."""
+    """Yield one JSON document, pretty-printed or not, as one line. Raises Failure(NOT_JSONL) if it is too long."""
     begun = bytearray()
     for part in _parts(descriptor, name):
         begun += as_line(part)
@@ -94,7 +94,7 @@ def singles(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def sample(chunks: Iterator[Chunk], count: int, seed: int = 0) -> Iterator[Chunk]:
-    """Yield `count` records drawn evenly from all, in their order; the same input gives the same ones.
+    """Yield `count` records, sampled evenly, in their order; the same input gives the same sample.
 
     Vitter's algorithm R: only the records drawn so far are held.
     """

@@ -1,4 +1,4 @@
-"""What a process that works on records or schemas may have: some time, some memory, and no one to talk to."""
+"""The limits of worker processes: time, memory, and no standard streams."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.platform import limits
 
 SECONDS = 5.0
-"""CPU time for one record, and for compiling one transform. A clock on the wall would go on while a machine sleeps."""
+"""CPU time for one record, and for compiling one transform. Wall-clock time would pass while a machine sleeps."""
 MEMORY = 1024 * 1024 * 1024
-"""How much a process may take beyond what it holds when it is bound."""
+"""How much memory a process may take in addition to what it has when the limit is set."""
 LEAST = 64 * 1024 * 1024
-"""How much a worker takes for code and everyday records. With less, what goes wrong would be blamed on the records."""
+"""What a worker needs for code and usual records. With less, records would be rejected for lack of memory."""
 
 
 def require_memory() -> None:
-    """Raise Failure(TRY_LATER) where the system would not let this process take what a worker needs at least."""
+    """Raise Failure(TRY_LATER) if the system does not grant the memory that a worker needs."""
     try:
         mmap.mmap(-1, LEAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
         return
@@ -32,9 +32,9 @@ def require_memory() -> None:
 
 
 def isolate() -> None:
-    """Leave signals of the terminal to the parent; let the standard streams lead nowhere, whatever a library prints."""
-    for everybodys in (signal.SIGINT, signal.SIGHUP):  # the parent decides what they mean
-        signal.signal(everybodys, signal.SIG_IGN)
+    """Leave the terminal's signals to the parent; send the standard streams to /dev/null."""
+    for shared in (signal.SIGINT, signal.SIGHUP):  # the parent handles them
+        signal.signal(shared, signal.SIG_IGN)
     for ending in (signal.SIGTERM, signal.SIGPROF):
         signal.signal(ending, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -44,16 +44,16 @@ def isolate() -> None:
 
 
 def bound_memory() -> None:
-    """From here on, what takes `MEMORY` more fails or ends the process."""
+    """From here on, taking more than `MEMORY` fails or ends the process."""
     limits.limit_memory(MEMORY)
 
 
 def allow_time() -> None:
     """From here on, `SECONDS` of CPU time end the process, until `stop_time`."""
-    # The default action of the signal ends the process, whatever native code it is in.
+    # The default action of the signal ends the process, also inside native code.
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
 
 
 def stop_time() -> None:
-    """The work that was allowed time is done."""
+    """Remove the limit of `allow_time`."""
     signal.setitimer(signal.ITIMER_PROF, 0)

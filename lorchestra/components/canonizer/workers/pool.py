@@ -1,7 +1,7 @@
-"""Workers behind pipes: chunks of lines go out, what became of them comes back, in order, whatever a record does.
+"""Worker processes behind pipes: chunks of lines go out, results come back in order, even if a record kills a worker.
 
-A worker holds one chunk at a time. When it dies over a chunk, its successor gets the chunk's lines one by one, so that
-the one record that kills is found and set aside, and the rest goes on.
+A worker holds one chunk at a time. If it dies, its successor gets the lines of the chunk one by one, so that only the
+record that caused it is rejected.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Pool:
                     done[place] = chunk, converted
         finally:
             for worker in self._busy():
-                self._bury(worker)
+                self._remove(worker)
 
     def close(self) -> None:
         """End all workers."""
@@ -100,7 +100,7 @@ class Pool:
         try:
             identity, _ = worker.reply()
         except Died:
-            self._bury(worker)
+            self._remove(worker)
             return None
         worker.key = identity["key"]
         return identity
@@ -154,7 +154,7 @@ class Pool:
             return converted
         except Died as died:
             rule = died.rule
-        self._bury(worker)
+        self._remove(worker)
         lines = chunk.lines.rstrip(b"\n").split(b"\n")
         if len(lines) == 1:
             return Converted(rejects=[Reject(chunk.first, Stage.TRANSFORM, rule)], records=1)
@@ -170,7 +170,7 @@ class Pool:
                 break
         return total
 
-    def _bury(self, worker: Worker) -> None:
+    def _remove(self, worker: Worker) -> None:
         self._workers.remove(worker)
         worker.end()
 

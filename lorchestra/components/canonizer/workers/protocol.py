@@ -1,7 +1,7 @@
-"""What passes between the pool and its workers: two lengths, a header in JSON, bytes.
+"""The messages between the pool and its workers: two lengths, a JSON header, bytes.
 
-The header of a request is an `Order` or a `Check` with `"op": "prepare"`, answered by what was prepared; or
-`"op": "lines"` with the key of what was prepared and the number of the first line, answered by what became of the
+The header of a request is an `Order` or a `Check` with `"op": "prepare"`, answered by its identity; or
+`"op": "lines"` with the key of what was prepared and the number of the first line, answered by the result of the
 lines. The answer `failure` holds a code, a sentence and an advice.
 """
 
@@ -18,14 +18,14 @@ _MOST = 1024 * 1024
 
 
 def send(descriptor: int, header: dict[str, Any], blob: bytes = b"") -> None:
-    """Write a message whole. Raises BrokenPipeError where nobody reads any more."""
+    """Write a message. Raises BrokenPipeError if the reader is gone."""
     text = orjson.dumps(header)
     write_all(descriptor, _LENGTHS.pack(len(text), len(blob)) + text)
     write_all(descriptor, blob)
 
 
 def receive(descriptor: int) -> tuple[dict[str, Any], bytes] | None:
-    """Read a message; None where the writer is gone, also in the midst of one."""
+    """Read a message; None if the writer is gone, also within a message."""
     lengths = _exactly(descriptor, _LENGTHS.size)
     if lengths is None:
         return None
@@ -35,7 +35,7 @@ def receive(descriptor: int) -> tuple[dict[str, Any], bytes] | None:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write bytes to a descriptor, however many calls it takes."""
+    """Write all bytes to a descriptor."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -1,7 +1,7 @@
-"""The process that runs transforms: it alone touches engines, validators and the content of records.
+"""The process that runs transforms: only it uses engines, validators and the content of records.
 
-It is bounded: a record that takes too long, or more memory than is allowed, ends this process and nothing else. Its
-standard streams lead nowhere, so that no library's complaint about a record can be seen.
+A record that takes too much time or memory ends this process and nothing else. Its standard streams are /dev/null, so
+that no message of a library about a record can be seen.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _KEPT = 8 * 1024 * 1024
 def serve(requests: int, replies: int) -> None:
     """Answer requests until their end."""
     limits.isolate()
-    # The engines' allocator would reserve a gigabyte at once, and no limit could tell what is used. In KiB.
+    # The engines' allocator would reserve a gigabyte at once, which would hide what is used from the limit. In KiB.
     os.environ["MIMALLOC_ARENA_RESERVE"] = "65536"
-    # glibc takes the first large block that is given back for the measure of what to keep: else it would give memory
-    # back to the system after a record, and ask for it again at the next (mallopt(3), M_MMAP_THRESHOLD).
+    # The first large block that is freed sets glibc's threshold for keeping memory; otherwise it would return memory to
+    # the system after each record and request it again (mallopt(3), M_MMAP_THRESHOLD).
     bytes(_KEPT)
-    workshop = Workshop()
+    compiled = Compiled()
     while (request := protocol.receive(requests)) is not None:
-        protocol.send(replies, *answered(functools.partial(workshop.answer, *request)))
+        protocol.send(replies, *answered(functools.partial(compiled.answer, *request)))
 
 
 def _request(header: dict[str, Any]) -> Order | Check:
@@ -38,15 +38,15 @@ def _request(header: dict[str, Any]) -> Order | Check:
     return Check(header["schema"], tuple(header["roots"]))
 
 
-class Workshop:
-    """What a worker keeps between requests: what it compiled before."""
+class Compiled:
+    """What a worker keeps between requests: compiled transforms and schemas."""
 
     def __init__(self) -> None:
         self._prepared: dict[Order | Check, Prepared] = {}
         limits.bound_memory()
 
     def answer(self, header: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """The reply to one request: to prepare what is ordered, or to convert lines by it. Raises Failure."""
+        """The reply to one request: compile a transform or a schema, or convert lines. Raises Failure."""
         if header.pop("op") == "lines":
             return self._convert(header["key"], header["first"], blob)
         return self._prepare(_request(header)), b""
@@ -58,7 +58,7 @@ class Workshop:
         if known is None or not is_current(known):
             known = prepare(order)
         limits.stop_time()
-        self._prepared[order] = known  # the one used last stands last
+        self._prepared[order] = known  # keep the one used last at the end
         if len(self._prepared) > _MOST_PREPARED:
             self._prepared.pop(next(iter(self._prepared)))
         if first:

@@ -1,4 +1,4 @@
-"""The addresses of a mail header such as From, To and Cc (RFC 5322, section 3.4), as mail in the wild writes them.
+"""The addresses of a mail header such as From, To and Cc (RFC 5322, section 3.4), as real mail writes them.
 
 The part in `<...>` is the address, and everything before it is the display name: an address inside a display name,
 quotation or comment is never returned. Nothing is returned that is not in the header. Beyond the RFC: unquoted commas
@@ -66,7 +66,7 @@ class _Reader:
 
     def _angle(self) -> Iterator[Pair]:
         found = _ANGLE.match(self._value, self._at)
-        if not found:  # no address begins here
+        if not found:  # not an address
             self._add(_Item("<", "word"), 1)
             return
         self._at = found.end()
@@ -108,7 +108,7 @@ class _Reader:
                 text = found[0]
                 break
         else:
-            text = self._value[self._at]  # a character without its counterpart
+            text = self._value[self._at]  # an unmatched character
         bare = text[1:-1] if len(text) > 2 and text[0] == text[-1] == "'" else text
         address = bare if _ADDRESS.fullmatch(bare) and not _ENCODED_WORD.match(text) else ""
         self._add(_Item(text, "word", address), len(text))
@@ -139,7 +139,7 @@ class _Reader:
 
 
 def _address_in(text: str) -> str:
-    """The address in angle brackets, without an obsolete route or `mailto:`; empty if it is none."""
+    """The address in angle brackets, without an obsolete route or `mailto:`; empty if it is not one."""
     text = text.strip()
     if not text.startswith('"'):
         text = text.rpartition(":")[2] if "@[" not in text else text
@@ -150,7 +150,7 @@ def _address_in(text: str) -> str:
 
 
 def _name(items: list[_Item]) -> str:
-    """The display name that pieces make. Separators at either end are no part of it."""
+    """The display name in some pieces, without separators at either end."""
     first = next((at for at, item in enumerate(items) if item.kind != "separator"), len(items))
     last = next((at for at in range(len(items), first, -1) if items[at - 1].kind != "separator"), first)
     texts = (item.text if item.kind == "separator" else f" {item.text}" for item in items[first:last])
@@ -158,7 +158,7 @@ def _name(items: list[_Item]) -> str:
 
 
 def _comments(value: str) -> dict[int, int]:
-    """Where each comment, which may hold others, begins and ends. A parenthesis without its counterpart is none."""
+    """Where each comment, which may hold others, begins and ends. An unmatched parenthesis is not a comment."""
     open_: list[int] = []
     found: dict[int, int] = {}
     escaped = False

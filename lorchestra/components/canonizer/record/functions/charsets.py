@@ -1,7 +1,7 @@
-"""Bytes of mail as text, whatever their label says.
+"""Decodes mail although charset labels are often wrong.
 
 Mail APIs deliver text parts as UTF-8 but keep the original charset in the part's Content-Type. Bytes that are valid
-UTF-8 and not ASCII are therefore UTF-8, whatever 8-bit or multi-byte charset is declared. Labels are resolved with the
+UTF-8 and not ASCII are therefore UTF-8, even if another charset is declared. Labels are resolved with the
 table of the WHATWG Encoding Standard (package `webencodings`), as browsers and mail programs do.
 """
 
@@ -14,7 +14,7 @@ LONGEST_SAMPLE = 64 * 1024
 SHORTEST_SAMPLE = 25
 """Bytes. Charset detection on less gives nonsense: Latin-1 `café` becomes Chinese."""
 
-# Charsets of the web are supersets of the codecs that Python has under the same names.
+# On the web, these labels mean supersets of the codecs that Python has under the same names.
 _SUPERSETS = {
     "shift_jis": "cp932", "euc-kr": "cp949", "gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs",
     "iso-8859-8-i": "iso8859-8", "windows-874": "cp874", "macintosh": "mac-roman", "x-mac-cyrillic": "mac-cyrillic",
@@ -25,7 +25,7 @@ _NOT_ASCII = ("utf-16", "utf16", "utf-32", "utf32", "iso2022", "iso-2022", "hz",
 
 
 def decoded(content: bytes, charset: str | None) -> str:
-    """Bytes as text: UTF-8 if they are, else in the declared charset, else as they look, else as Windows-1252."""
+    """Bytes as text: UTF-8 if valid, otherwise the declared charset, a detected one, or Windows-1252."""
     codec = _codec(charset) if charset else None
     first = [codec] if codec and codec.startswith(_NOT_ASCII) else []
     texts = (_strict(content, candidate) for candidate in (*first, "utf-8", codec) if candidate)
@@ -34,7 +34,7 @@ def decoded(content: bytes, charset: str | None) -> str:
 
 
 def windows_1252(content: bytes) -> str:
-    """Any bytes as Windows-1252; the five undefined ones are control characters, as browsers have it."""
+    """Any bytes as Windows-1252; the five undefined ones are control characters, as in browsers."""
     return content.decode("cp1252", "latin1_undefined")
 
 
@@ -48,7 +48,7 @@ codecs.register_error("latin1_undefined", _latin1)
 
 @lru_cache(maxsize=256)
 def _codec(label: str) -> str | None:
-    """The Python codec for a charset label; None if the label is unknown or means no text encoding."""
+    """The Python codec for a charset label; None if the label is unknown or not a text encoding."""
     import webencodings
 
     name = label.strip().strip("\"'").strip()[:64]

@@ -10,9 +10,9 @@ LONGEST = 256
 _DIGITS = re.compile(r"-?\d{1,15}")
 _EPOCH = datetime(1970, 1, 1)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
-# What most sources write is what is wanted: it need only be a moment that there is.
-_WANTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?!000)\d{3})?Z", re.ASCII)
-# RFC 5322 as programs write it today; the standard library reads everything else that has gone by its name.
+# Most sources write the target format already; then only the date must be checked.
+_TARGET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?!000)\d{3})?Z", re.ASCII)
+# RFC 5322 as programs write it today; the standard library reads the obsolete forms.
 _MAIL = re.compile(
     r"(?:[A-Z][a-z]{2}, )?(\d\d?) ([A-Z][a-z]{2}) ([1-9]\d{3}) (\d\d:\d\d:\d\d) ([+-](?:0\d|1[0-4])[0-5]\d)", re.ASCII
 )
@@ -29,27 +29,27 @@ _NUMBERS = {month: f"{number:02}" for number, month in enumerate(_MONTHS, 1)}
 
 
 def iso_date(value: Any = None, *_: Any) -> list[str]:
-    """A moment given as text or milliseconds since 1970, as `2025-11-12T10:30:45Z`; [] where it is none."""
+    """A time, given as text or milliseconds since 1970, as `2025-11-12T10:30:45Z`; [] if it is not a time."""
     if isinstance(value, bool):
         return []
     try:
         if isinstance(value, str) and len(value) <= LONGEST:
-            return [_rewritten(value.strip())]
+            return [_converted(value.strip())]
         if isinstance(value, int | float):
-            return [_written(_EPOCH + timedelta(milliseconds=value))]
+            return [_formatted(_EPOCH + timedelta(milliseconds=value))]
     except (ValueError, OverflowError):
         pass
     return []
 
 
-def _rewritten(text: str) -> str:
-    if _WANTED.fullmatch(text):
+def _converted(text: str) -> str:
+    if _TARGET.fullmatch(text):
         if datetime.fromisoformat(text).year == _NEVER:
             raise ValueError
         return text
     if _DIGITS.fullmatch(text) and len(text.lstrip("-")) > 8:
-        return _written(_EPOCH + timedelta(milliseconds=int(text)))
-    return _written(_parsed(text))
+        return _formatted(_EPOCH + timedelta(milliseconds=int(text)))
+    return _formatted(_parsed(text))
 
 
 def _parsed(text: str) -> datetime:
@@ -63,7 +63,7 @@ def _parsed(text: str) -> datetime:
 
 
 def mail_date(text: str) -> datetime:
-    """Any date of a mail's header. Raises ValueError if it is none, or if anything but a zone follows the time."""
+    """A date of a mail header. Raises ValueError if it is not a date, or if anything but a zone follows the time."""
     from email.utils import parsedate_to_datetime
 
     found = _MAIL_TIME.search(text)
@@ -73,7 +73,7 @@ def mail_date(text: str) -> datetime:
     return parsedate_to_datetime(text[: found.start("zone")] + zone.replace(":", "") if colon else text)
 
 
-def _written(moment: datetime) -> str:
+def _formatted(moment: datetime) -> str:
     if moment.year == _NEVER:
         raise ValueError
     utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""Text, headers and addresses of mail as it is found in the wild (RFC 2045, RFC 2047, RFC 5322)."""
+"""Text, headers and addresses of real mail (RFC 2045, RFC 2047, RFC 5322)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]*)\?=")
 _BETWEEN_ENCODED = re.compile(r"(\?=)\s+(?==\?)")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
-# A list without comments, groups and escapes, as most are, needs no parser.
+# Most lists have no comments, groups and escapes, and need no parser.
 _ATOM = r"[^\s<>@,;:()\"\\\[\]]++"
 _NAME = rf'(?:"([^"\\]*+)"\s*+|((?:{_ATOM}\s++)*+))'
 _MAILBOX = rf"\s*+(?:{_NAME}<({_ATOM}@{_ATOM})>|((?!=\?){_ATOM}@{_ATOM}))\s*+"
@@ -24,7 +24,7 @@ _PLAIN_LIST = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*+")
 
 
 def mime_text(data: Any = None, charset: Any = None, *_: Any) -> list[str]:
-    """Base64url or base64 text, decoded to text in the declared charset; [] where there is no text."""
+    """Base64url or base64 text, decoded with the declared charset; [] if the input is not text."""
     if not isinstance(data, str):
         return []
     return [decoded(base64_bytes(data), charset if isinstance(charset, str) else None)]
@@ -36,10 +36,10 @@ def base64decode(data: Any = None, *_: Any) -> str | None:
 
 
 def base64_bytes(data: str) -> bytes:
-    """The bytes that a base64 or base64url text stands for; what is not of either alphabet is passed over."""
+    """The bytes of a base64 or base64url text; characters of neither alphabet are ignored."""
     text = data.encode("ascii", "ignore").translate(_TO_STANDARD).rstrip(b"=")
     try:
-        if b"=" not in text:  # there the decoder would end
+        if b"=" not in text:  # the decoder would stop there
             return binascii.a2b_base64(text + b"==")
     except binascii.Error:
         pass
@@ -49,7 +49,7 @@ def base64_bytes(data: str) -> bytes:
 
 
 def mime_header(text: Any = None, *_: Any) -> list[str]:
-    """A header's value, unfolded and with its RFC 2047 words decoded; [] where there is no text."""
+    """A header's value, unfolded and with its RFC 2047 words decoded; [] if the input is not text."""
     return [header(text)] if isinstance(text, str) else []
 
 
@@ -73,7 +73,7 @@ def _word(match: re.Match[str]) -> str:
 
 
 def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
-    """The addresses of a header's value, groups opened; [] where there is none."""
+    """The addresses of a header's value, groups replaced by their members; [] if there is none."""
     if not isinstance(text, str):
         return []
     value = _unfolded(text)
@@ -82,6 +82,6 @@ def addresses(text: Any = None, *_: Any) -> list[dict[str, str]]:
 
 
 def plain_addresses(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in a list that `_PLAIN_LIST` fits: what `addresses.parsed` gives, faster."""
+    """Name and address of each mailbox in a list that `_PLAIN_LIST` matches: the same as `addresses.parsed`, faster."""
     found = _PLAIN.findall(value)
     return [(quoted.strip() or " ".join(name.split()), address or bare) for quoted, name, address, bare in found]

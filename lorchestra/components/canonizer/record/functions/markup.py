@@ -1,4 +1,4 @@
-"""HTML as the text that a reader would see, by selectolax: lexbor's HTML5 parser, which reads markup as browsers do."""
+"""The visible text of HTML, by selectolax: lexbor's HTML5 parser, which parses like browsers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 LONGEST = 2 * 1024 * 1024
-"""Characters; what follows is not read."""
+"""Characters; the rest is ignored."""
 MOST_STEPS = 50_000_000
-"""Tags times the tags that are open then: beyond it nothing is read. The parser looks through all that are open."""
+"""Sum over all tags of the number of open elements, because the parser searches all of them; the rest is ignored."""
 
 _HIDDEN = frozenset({"head", "script", "style", "template", "title"})
 _BLOCKS = frozenset({
@@ -22,7 +22,7 @@ _BLOCKS = frozenset({
     "nav", "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
 })  # fmt: skip
 _END_OF_BLOCK, _END_OF_PRE = "block", "pre"
-# Characters that stand for white space to be kept, until the rest is collapsed.
+# Placeholders for white space to keep, while the rest is collapsed.
 _PRESERVED = {ord("\n"): "\0", ord(" "): "\1", ord("\t"): "\2"}
 _RESTORED = {0: "\n", 1: " ", 2: "\t"}
 _RESERVED = {0: None, 1: None, 2: None, ord("\r"): "\n"}
@@ -32,11 +32,11 @@ _NEVER_DEEP = frozenset({
     "area", "base", "br", "col", "dd", "dt", "hr", "img", "input", "li", "link", "meta", "option", "p", "source", "td",
     "th", "tr", "wbr",
 })  # fmt: skip
-"""Elements that have no end, or end where the next of their kind begins."""
+"""Elements without an end tag, or that end where the next one of their kind begins."""
 
 
 def html_text(html: Any = None, *_: Any) -> list[str]:
-    """The visible text of HTML, however broken: blocks on lines of their own; [] if there is no text.
+    """The visible text of HTML, also malformed: one block per line; [] if the input is not text.
 
     White space is collapsed as browsers do it; lines and indentation inside `<pre>` are kept.
     """
@@ -54,7 +54,7 @@ def parsed(html: str) -> LexborHTMLParser:
 
 
 def _pieces(document: LexborHTMLParser) -> Iterator[str]:
-    waiting: list[LexborNode | str | None] = [document.root]  # a text: what an element ends with
+    waiting: list[LexborNode | str | None] = [document.root]  # a str marks the end of an element
     preformatted = 0
     while waiting:
         node = waiting.pop()
@@ -63,8 +63,8 @@ def _pieces(document: LexborHTMLParser) -> Iterator[str]:
             yield "\n"
             continue
         tag = node.tag
-        if beside := node.next:
-            waiting.append(beside)
+        if sibling := node.next:
+            waiting.append(sibling)
         if tag == "-text":
             text = node.text_content or ""
             yield text.translate(_PRESERVED) if preformatted else text.replace("\n", " ")
@@ -80,7 +80,7 @@ def _pieces(document: LexborHTMLParser) -> Iterator[str]:
 
 
 def _shallow(html: str) -> str:
-    """HTML up to where its nesting would cost too much."""
+    """HTML cut where its nesting would cost too much time."""
     if html.count("<") ** 2 <= MOST_STEPS:
         return html
     depth = steps = 0
