@@ -36,6 +36,16 @@ examples:
   lorchestra add source command --name contacts-export -- ./export-contacts --to {output}"""
 
 
+_WINDOWS = """\
+A window fetches records again, merges them with those that exist, and does not move the bookmark. The source's `window`
+in pipeline.yaml says how it is told (docs/extract.md). `lorchestra run` then canonizes and indexes the records.
+
+examples:
+  lorchestra extract gmail-messages-acct1 --last 7d
+  lorchestra extract mail --from 2025-11-01 --to 2025-11-07
+  lorchestra extract mail --full-refresh"""
+
+
 def main() -> int:
     """The entry point; returns the exit status (see docs/contracts.md)."""
     if sys.argv[1:] in (["--version"], ["-V"]):  # imports would take longer than the answer
@@ -80,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--stage", choices=tuple(STAGES), help="only this stage (index updates canonical files first)")
     run.add_argument("--dry-run", action="store_true", help="show what would run and why; change nothing")
     run.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
+
+    extract = _verb(verbs, "extract", _extract, "extract some sources, also for a time window", epilog=_WINDOWS)
+    extract.add_argument("names", nargs="+", metavar="NAME", help="a source, or an entry of pipeline.yaml")
+    _window_options(extract)
 
     status = _verb(verbs, "status", _status, "show the last run, what is out of date, failures and the next step")
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -126,6 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="list what would be removed; remove nothing")
     clean.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
+
+
+def _window_options(parser: argparse.ArgumentParser) -> None:
+    from lorchestra.planning import window
+
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--last", dest="start", type=window.last, metavar="7d", help="the last hours, days or weeks")
+    begin.add_argument("--since", dest="start", type=window.begin, metavar="D", help="everything since a date or time")
+    begin.add_argument("--from", dest="start", type=window.begin, metavar="D", help="the begin of a window")
+    parser.add_argument("--to", dest="end", type=window.end, metavar="D", help="its end; a date includes that day")
+    help_ = "fetch everything again, whatever the bookmark says"
+    parser.add_argument("--full-refresh", action="store_true", help=help_)
 
 
 def _verb(
@@ -191,6 +217,16 @@ def _run(options: argparse.Namespace) -> int:
 
     print(summary(result), end="")
     return 0
+
+
+def _extract(options: argparse.Namespace) -> int:
+    from lorchestra.base.errors import Code, Failure
+    from lorchestra.commands import extract
+    from lorchestra.planning.window import Window
+
+    if options.end and not (options.start and options.start < options.end):
+        raise Failure(Code.USAGE, "--to needs a --from before it")
+    return extract.extract(options.config, options.names, Window(options.start, options.end, options.full_refresh))
 
 
 def _status(options: argparse.Namespace) -> int:

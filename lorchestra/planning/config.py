@@ -19,6 +19,7 @@ from typing import Any
 from lorchestra.base import extensions, yaml_document, yaml_references, yaml_schema
 from lorchestra.base.errors import Code, ConfigFailure, Failure, Finding, visible
 from lorchestra.planning import inboxes, phi_directory
+from lorchestra.planning.window import Window
 from lorchestra.platform import limits
 from lorchestra.records import bundled
 from lorchestra.records.reject_limit import Limit
@@ -43,12 +44,13 @@ class Retry:
 class Source:
     """A source of raw records, named `{source}-{entity}-{account}`; `settings` are those of the type.
 
-    Paths are absolute; a `command` is a tuple of words.
+    Paths are absolute; a `command` is a tuple of words. `window` is what `lorchestra extract` asks for.
     """
 
     name: str
     type: str
     settings: Mapping[str, Any] = field(hash=False)
+    window: Window | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ TOKEN = "Secret-Token-51c2"
 MELTANO_YML = """
 project_id: 5f0c3c1a-7f5e-4a61-9f3b-4d2f6f1f0a01
 default_environment: test
+elt: {{buffer_size: 1048576}}
 environments:
 - name: test
 plugins:
@@ -34,6 +35,7 @@ plugins:
     capabilities: [catalog, discover, state]
     settings:
     - name: server
+    - name: since.number
     - name: plan
     - name: token
       kind: password
@@ -54,7 +56,7 @@ plugins:
     settings:
     - name: destination_path
     - name: custom_name
-    - name: do_timestamp_file
+    - {{name: do_timestamp_file, kind: boolean}}
   - name: target-jsonl--pypi
     inherit_from: target-jsonl
     executable: {root}/target-pypi
@@ -166,7 +168,7 @@ class Project:
             [sys.executable, "-c", RUN, str(self.harness.root), ACCOUNTS[0], settings], stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 60
-        while not list((self.harness.work / "staging").glob("*/*/*.jsonl")):
+        while not list((self.harness.work / "staging").glob("*/*/*")):
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         return run

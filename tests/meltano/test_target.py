@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lorchestra.base.errors import Code
+from lorchestra.planning.window import Window
 from tests.meltano.conftest import ROOT
 from tests.meltano.project import ACCOUNTS, Project
 from tests.stages.harness import RAW, Harness
@@ -67,6 +70,21 @@ def test_records_that_do_not_arrive_fail_the_source_and_the_bookmark_stays(proje
     assert (result.status, result.code) == ("partial", Code.SOURCE_FAILED)
     assert "sent 6 records of stream messages but target-lorchestra received 5; its bookmark stays" in result.message
     assert project.settle().new_records == 1
+
+
+def test_a_time_window_is_fetched_again_and_the_bookmark_stays(project: Project) -> None:
+    project.settle()
+    project.harness.raw.joinpath(RAW).unlink()
+    project.receive([7])
+    source = project.source(window={"since.number": "{from:%s}"})
+    window = Window(start=datetime.fromtimestamp(4, UTC))
+    assert project.harness.run(replace(source, window=window)).new_records == 3
+    assert [record["n"] for record in project.harness.records()] == [5, 6, 7]
+    after = project.harness.run(source)
+    assert (after.status, after.records, after.new_records) == ("ok", 3, 0), "the bookmark is still before the seventh"
+    again = project.harness.run(replace(source, window=Window(full_refresh=True)))
+    assert (again.records, again.new_records) == (7, 4)
+    assert project.harness.run(source).status == "empty"
 
 
 def test_it_can_be_installed_into_a_project_from_a_wheel(project: Project, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from lorchestra.base.errors import Code, Failure
 from lorchestra.history.log import Field, Log
 from lorchestra.planning.config import Retry, Source
+from lorchestra.planning.window import Window
 from lorchestra.stages.extract.result import SourceResult
 from lorchestra.stages.extract.sources import source_type
 
@@ -46,6 +47,18 @@ def fault(source: Source) -> Failure | None:
     except Failure as failure:
         return failure
     return None
+
+
+def require_window(source: Source, window: Window) -> None:
+    """Raises Failure(CONFIG) unless a source can be asked for a time window, or for everything again."""
+    kind = source_type.find(source.type)
+    if window.start and not kind.has_windows:
+        raise Failure(Code.CONFIG, f"source {source.name}: sources of type {source.type} accept no time window")
+    if window.start and "window" not in source.settings:
+        advice = "Add `window` to the source; docs/extract.md shows templates."
+        raise Failure(Code.CONFIG, f"source {source.name} does not say how it takes a time window", advice=advice)
+    if window.full_refresh and not kind.has_full_refresh:
+        raise Failure(Code.CONFIG, f"source {source.name}: sources of type {source.type} keep no bookmark")
 
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:

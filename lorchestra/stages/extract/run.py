@@ -79,7 +79,7 @@ class SourceRun:
 
     def _silence(self, status: Status) -> str:
         """A warning if a source that usually delivers delivered nothing. Failures are reported anyway."""
-        if status in ("failed", "partial"):
+        if status in ("failed", "partial") or self.source.window:
             return ""
         path = self.work_dir / "sources" / self.source.name / "deliveries"
         return regularity.note(path, delivered=status == "ok")

@@ -72,7 +72,7 @@ def main() -> None:
         discover(Path(config["plan"]))
         return
     server, what = Path(config["server"]), next_in(Path(config["plan"]))
-    since = option("--state").get("bookmarks", {}).get(STREAM, 0)
+    since = option("--state").get("bookmarks", {}).get(STREAM, int(config.get("since", {}).get("number") or 0))
     records = [json.loads(line) for line in server.read_text().splitlines()]
     records = [record for record in records if record["n"] > since]
     if what == "auth":

@@ -19,13 +19,17 @@ _SEARCHED = 256 * 1024
 class Command(SourceType):
     """Runs a program that fills a directory."""
 
+    has_windows = has_full_refresh = True
+
     def attempt(self, task: Attempt) -> AttemptResult:
         """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
         settings = task.settings
         program, *words = settings["command"]
         with private.neutral_link(task.output) as output:
             argv = [str(programs.find(program)), *(word.replace("{output}", str(output)) for word in words)]
-            finished = task.run(argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task))
+            finished = task.run(
+                argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task) | _window(task)
+            )
         ours = settings.get("exit_codes") == "ours"
         code = runner.code(finished, Code.SOURCE_FAILED) if ours else runner.foreign_code(finished)
         if code:
@@ -49,6 +53,15 @@ def _is_object(line: bytes) -> bool:
         return line.startswith(b"{") and isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _window(task: Attempt) -> dict[str, str]:
+    """The time window in the variables that `window` names, and what was asked for."""
+    window = task.source.window
+    if window is None:
+        return {}
+    asked = {"LORCHESTRA_FULL_REFRESH": "1"} if window.full_refresh else {}
+    return asked | window.fill(task.settings.get("window", {}))
 
 
 def environment(task: Attempt) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Mailbox(SourceType):
     """Runs `lorchestra-mailbox`, which reads the files that changed since the last run whose records were published."""
 
     key = ("id",)
+    has_full_refresh = True
 
     def attempt(self, task: Attempt) -> AttemptResult:
         """Read a mailbox. Raises Failure(MISSING | INSECURE | COMPONENT_MISSING).
@@ -40,7 +41,9 @@ class Mailbox(SourceType):
         seen, report = task.private / "mailbox.json", task.scratch / "report.json"
         # Relative to the working directory: the absolute paths name the source.
         known, counted_to = (os.path.relpath(file, task.scratch) for file in (seen, report))
-        argv = [str(programs.find("lorchestra-mailbox")), f"--seen={known}", f"--report={counted_to}"]
+        argv = [str(programs.find("lorchestra-mailbox")), f"--report={counted_to}"]
+        if not (task.source.window and task.source.window.full_refresh):
+            argv.append(f"--seen={known}")
         names = {
             "LORCHESTRA_MAILBOX": str(path),
             "LORCHESTRA_SOURCE": task.source.name,

@@ -6,6 +6,7 @@ In a Meltano job the first extractor that fails stops all others, so each extrac
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -59,6 +60,7 @@ class Meltano(SourceType):
     """Runs one extractor of a Meltano project."""
 
     own_name_only = False
+    has_windows = has_full_refresh = True
 
     def expand(self, source: Source) -> tuple[Source, ...]:
         """One source for each extractor."""
@@ -81,8 +83,8 @@ class Meltano(SourceType):
         project.require_installed(blocks[0], blocks[-1])
         bookmarks = Bookmarks(task.private, repo, Path(settings["state"]) if "state" in settings else None, blocks[0])
         system = bookmarks.prepare()
-        env = _environment(task) | {"MELTANO_SYS_DIR_ROOT": str(system)}
-        argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *blocks]
+        env = _environment(task) | _window(task, blocks[0]) | {"MELTANO_SYS_DIR_ROOT": str(system)}
+        argv = [str(meltano), "run", "--no-install", "--force", f"--run-id={uuid.uuid4()}", *_options(task), *blocks]
         if _is_python(meltano):
             argv, env = [str(meltano.with_name("python")), "-c", _START], env | {_ARGUMENTS: json.dumps(argv)}
         events = Events(task.progress)
@@ -216,5 +218,19 @@ def _environment(task: Attempt) -> dict[str, str]:
     return variables
 
 
+def _window(task: Attempt, extractor: str) -> dict[str, str]:
+    """The time window in environment variables; a name that is not in upper case is a setting of the extractor."""
+    filled = task.source.window.fill(task.settings.get("window", {})) if task.source.window else {}
+    return {name if name.isupper() else _variable(extractor, name): text for name, text in filled.items()}
+
+
+def _options(task: Attempt) -> list[str]:
+    """A window asks for records whatever the bookmark says, and leaves the bookmark where it is."""
+    window = task.source.window
+    if window and window.start:
+        return ["--full-refresh", "--no-state-update"]
+    return ["--full-refresh"] if window and window.full_refresh else []
+
+
 def _variable(plugin: str, setting: str) -> str:
-    return f"{plugin}_{setting}".replace("-", "_").upper()
+    return re.sub(r"[-.]", "_", f"{plugin}_{setting}").upper()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def expand(source: Source) -> tuple[Source, ...]:
     if not runs or len({run[0] for run in runs}) < len(runs) or len(set(made)) < len(made):
         raise Failure(Code.CONFIG, f"source {source.name}: names no extractor, or the same one twice")
     return tuple(
-        Source(name, source.type, settings | {"extractor": run[0], "blocks": run})
+        replace(source, name=name, settings=settings | {"extractor": run[0], "blocks": run})
         for name, run in zip(made, runs, strict=True)
     )
 

@@ -46,6 +46,10 @@ class SourceType(Protocol):
     name of any raw file, and a single file with another name is the source's only stream."""
     key: ClassVar[tuple[str, ...] | None] = None
     """The fields that identify a record if the source declares no `key`. None: a loader's report says, or none do."""
+    has_windows: ClassVar[bool] = False
+    """Whether an attempt obeys `source.window`, with the source's setting `window`; see planning/window.py."""
+    has_full_refresh: ClassVar[bool] = False
+    """Whether an attempt obeys `source.window.full_refresh`."""
     originals_stay: ClassVar[bool] = False
     """Whether the original of a refused file stays where it came from, so that no copy has to be kept."""
 
