@@ -32,6 +32,10 @@ test: .venv/tested ## run the tests
 test-faults: .venv/tested ## kill runs at hundreds of steps, fill and fail their disks, cut the power; print the figures
 	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest -s tests/faults tests/components/projector/test_histories.py
 
+.PHONY: fuzz
+fuzz: .venv/tested ## mutate inputs of all parsers for BUDGET seconds (default 300); keep those that reach new lines
+	@$(BIN)/python -m tests.fuzz.fuzzer $(or $(BUDGET),300)
+
 .PHONY: test-race
 test-race: .venv/tested ## swap pipeline.yaml for another user's file while it is read, for a minute
 	@LORCHESTRA_RACE_SECONDS=60 $(BIN)/python -m pytest -s tests/planning/test_preflight.py -k swapped

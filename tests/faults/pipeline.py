@@ -113,6 +113,8 @@ def leftovers(project: Project) -> list[str]:
 
 def _tracebacks(ended: subprocess.CompletedProcess[str]) -> list[str]:
     output = ended.stdout + ended.stderr
+    if "load_config_toml" in output and output.count("Traceback") == 1 and "OSError: [Errno 5]" in output:
+        return []  # doit cannot read pyproject.toml, and has not loaded us yet
     return [output[-1500:]] if "Traceback" in output or "Exception ignored" in output else []
 
 

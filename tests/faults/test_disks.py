@@ -17,7 +17,8 @@ from tests.faults.pipeline import PROGRAMS, Scenario
 
 POWER_CUTS = 12
 """For each program and state: 48 in all."""
-FULL = [f"size={size}k" for size in range(16, 260, 24)] + [f"nr_inodes={count}" for count in range(8, 80, 8)]
+FREE_KIB, FREE_INODES = range(8, 250, 24), range(2, 80, 8)
+"""What a disk has left when the run begins."""
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mkfs.ext4"), reason="needs root and mkfs.ext4, to mount file systems"
@@ -66,7 +67,10 @@ def test_full_disks(tmp_path: Path, program: str, incremental: bool) -> None:
     scenario = Scenario(tmp_path, incremental=incremental)
     expected = power_cut.store(tmp_path / "expected", scenario.expected)
     wrong, full = [], 0
-    for options in FULL:
+    entries = [path.lstat() for path in (scenario.base.root / "phi-data").rglob("*")]
+    used = sum((status.st_size + 4095) // 4096 * 4 for status in entries)
+    sizes = [f"size={used + free}k" for free in FREE_KIB]
+    for options in (*sizes, *(f"nr_inodes={len(entries) + 2 + free}" for free in FREE_INODES)):
         project = scenario.fresh()
         found = isolated("full_disk", str(project.root), options, str(expected), *PROGRAMS[program])
         if found and found[-1] in ("the disk was not full", "the state before the run does not fit"):
