@@ -25,7 +25,8 @@ PACKAGE = str(Path(__file__).parents[2] / "lorchestra")
 SLOWEST_SECONDS = 5.0
 _LONGEST = 4096
 _INTERESTING = (b"\0", b"\xff", b"\xc3", b"\r\n", b"\x1b[2J", b"\xe2\x80\xa8", b'"', b"\\", b"{", b"[", b"&a ", b"*a",
-                b"9" * 20, b"-0", b"1e999", b"NaN", b"=?utf-8?b?", b"?=", b"<!--", b"${", b"%", b"\\ud800", b"null")  # fmt: skip
+                b"9" * 20, b"-0", b"1e999", b"NaN", b"=?utf-8?b?", b"?=", b"<!--", b"${", b"%", b"\\ud800",
+                b"null")  # fmt: skip
 
 
 class Slow(BaseException):
