@@ -22,6 +22,7 @@ COMMANDS: Mapping[tuple[str, ...], str] = {
     ("registry", "validate"): "check a registry",
     ("registry", "diff"): "classify the change between two schemas",
     ("registry", "checksum"): "compare or write the checksums of transforms",
+    ("schema", "new"): "write a schema from sample records",
     ("serve",): "read jobs and write results, one JSON object per line; for a caller with many files",
 }
 """Words and summary. The module of a command is its words joined by `_`, in `commands`."""

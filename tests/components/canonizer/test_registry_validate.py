@@ -369,6 +369,8 @@ DASHES = {"type": "object", "additionalProperties": False, "properties": {"id": 
             {"1-0-0": DASHES, "1-0-1": {**DASHES, "properties": {"id": {"type": "integer"}}}},
             "1-0-1: schema_version: the change from 1-0-0 is a model: its version is 2-0-0",
         ),
+        ({"1-0-0": DASHES, "1-0-1": {**DASHES, "anyOf": [{}]}}, None),  # maybe a revision, which nothing shows
+        ({"1-0-0": {"enum": ["a"]}, "1-0-1": {"type": "string", "enum": ["a", "b"]}}, None),
         (
             {"1-0-0": DASHES, "1-0-1": {**DASHES, "properties": {"id": {"type": "string", "maxLength": 9}}}},
             "1-0-1: warning: schema_version: the change from 1-0-0 is a revision: its version is 1-1-0",

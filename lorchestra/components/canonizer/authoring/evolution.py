@@ -30,11 +30,15 @@ class Step(IntEnum):
 
 
 class Change(NamedTuple):
-    """One change: where in the schema (a JSON pointer), how far it goes, what it is."""
+    """One change: where in the schema (a JSON Pointer), how far it goes, what it is.
+
+    `certain` is false if comparing keyword by keyword cannot show that a record is no longer valid.
+    """
 
     path: str
     step: Step
     what: str
+    certain: bool = True
 
 
 _LOOSER_WHEN_GREATER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"}
@@ -46,6 +50,7 @@ _JUDGED_APART = {"$schema", "$id", "$ref", "$defs", "definitions", "self", "type
     "items",
     "x-key",
 }
+_COMBINATORS = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependencies", "dependentSchemas"}
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 
 
@@ -93,7 +98,7 @@ class _Comparison:
                 yield Change(path, taken, f"{_word(old)} -> {_word(new)}")
             return
         if old.get("$ref") != new.get("$ref"):
-            yield Change(f"{path}/$ref", Step.REVISION, "refers to another schema")
+            yield Change(f"{path}/$ref", Step.REVISION, "refers to another schema", certain=False)
         yield from _type(old, new, path, breaking)
         yield from _values(old, new, path, breaking, own=path == "/properties/schema")
         yield from _required(old, new, path, breaking)
@@ -116,14 +121,16 @@ class _Comparison:
             if name in before and name in after:
                 yield from self.at(before[name], after[name], place, always=there)
             elif name in after:
-                yield Change(place, Step.ADDITION if _is_closed(old) else Step.REVISION, "a new property")
+                closed = _is_closed(old)
+                yield Change(place, Step.ADDITION if closed else Step.REVISION, "a new property", certain=closed)
             elif _is_closed(new):
                 yield Change(
                     place, Step.MODEL if there else Step.REVISION, "the property was removed and is now rejected"
                 )
             else:
                 loose = new.get("additionalProperties", True) is True
-                yield Change(place, Step.ADDITION if loose else Step.REVISION, "the property is no longer described")
+                taken = Step.ADDITION if loose else Step.REVISION
+                yield Change(place, taken, "the property is no longer described", certain=loose)
 
 
 def _is_closed(schema: Schema) -> bool:
@@ -151,9 +158,19 @@ def _type(old: Schema, new: Schema, path: str, breaking: Step) -> Iterator[Chang
 
 
 def _types(schema: Schema) -> frozenset[str]:
-    named = schema.get("type", _TYPES)
+    named = schema.get("type")
+    if named is None:
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        named = _TYPES if values is None else map(_type_of, values)
     types = frozenset([named] if isinstance(named, str) else named)
     return types | {"integer"} if "number" in types else types
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "null")
 
 
 def _values(old: Schema, new: Schema, path: str, breaking: Step, *, own: bool) -> Iterator[Change]:
@@ -208,7 +225,8 @@ def _keyword(keyword: str, old: Schema, new: Schema, path: str) -> Iterator[Chan
         looser = (new[keyword] > old[keyword]) == (keyword in _LOOSER_WHEN_GREATER)
         yield Change(place, Step.ADDITION if looser else Step.REVISION, f"{old[keyword]} -> {new[keyword]}")
     else:
-        yield Change(place, Step.REVISION, "changed" if keyword in old else "added")
+        certain = keyword not in old and keyword not in _COMBINATORS
+        yield Change(place, Step.REVISION, "added" if keyword not in old else "changed", certain)
 
 
 def _came(old: Schema, keyword: str) -> str:

@@ -61,6 +61,15 @@ def pretty(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
+def _compatible(source: Any, canonical: Any) -> bool:
+    """Whether a source's property may have a type that the canonical one accepts, as far as both name types."""
+    kinds = []
+    for schema in (source, canonical):
+        named = schema.get("type", []) if isinstance(schema, Mapping) else []
+        kinds.append(set([named] if isinstance(named, str) else named) - {"null"})
+    return not all(kinds) or bool(kinds[0] & kinds[1])
+
+
 def _listed(label: str, names: list[str]) -> list[str]:
     text = f"{label}: {', '.join(names) or 'what its schema does not name'}".replace("*/", "* /")
     return textwrap.wrap(text, 110, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
@@ -70,7 +79,7 @@ def _entry(key: str, known: Mapping[str, Any], after: Schema) -> str:
     schema = after.document.get("properties", {}).get(key, {})
     if key == "schema":
         return f"  {json.dumps(key)}: {json.dumps(str(after.key))}"
-    if key in known:
+    if key in known and _compatible(known[key], schema):
         source = key if _IDENTIFIER.fullmatch(key) else f"$lookup($, {json.dumps(key)})"
         return f"  {json.dumps(key)}: {source}"
     value = examples.of(after.document, schema)

@@ -40,9 +40,11 @@ def faults(old: Version, new: Version) -> Iterator[tuple[str, Severity | None]]:
         declared = _declared(old.key, new.key, gaps=True) or Step.MODEL
     if old.document is None or new.document is None:
         return
-    taken = evolution.step(evolution.changes(old.document, new.document))
+    changes = evolution.changes(old.document, new.document)
+    taken = evolution.step(changes)
     if taken > declared:
-        level = Severity.ERROR if taken is Step.MODEL else None
+        certain = evolution.step([change for change in changes if change.certain])
+        level = Severity.ERROR if certain is Step.MODEL else None if certain > declared else Severity.INFO
         expected = evolution.next_version(old.key.version, taken)
         yield f"the change from {old.key.version} is a {taken.name.lower()}: its version is {expected}", level
 
