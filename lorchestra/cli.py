@@ -89,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
     run.add_argument("--stage", choices=tuple(STAGES), help="only this stage (index updates canonical files first)")
     run.add_argument("--dry-run", action="store_true", help="show what would run and why; change nothing")
-    run.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
+    amount = run.add_mutually_exclusive_group()
+    amount.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
+    amount.add_argument("--quiet", action="store_true", help="print nothing unless something fails")
+    amount.add_argument("--json", action="store_true", help="print each event as a line of JSON, as in the log")
 
     extract = _verb(verbs, "extract", _extract, "extract some sources, also for a time window", epilog=_WINDOWS)
     extract.add_argument("names", nargs="+", metavar="NAME", help="a source, or an entry of pipeline.yaml")
@@ -210,9 +213,10 @@ def _run(options: argparse.Namespace) -> int:
         for step in run.preview(options.config, stages):
             print(f"{step.verb:<5} {step.task:<46} {step.reason}")
         return 0
-    result = run.run(options.config, stages, verbose=options.verbose)
-    if isinstance(result, int):
-        return result
+    listener = _print_event if options.json else None
+    result = run.run(options.config, stages, verbose=options.verbose, quiet=options.quiet, listener=listener)
+    if isinstance(result, int) or options.quiet or options.json:
+        return result if isinstance(result, int) else 0
     from lorchestra.history.summary import summary
 
     print(summary(result), end="")
@@ -227,6 +231,17 @@ def _extract(options: argparse.Namespace) -> int:
     if options.end and not (options.start and options.start < options.end):
         raise Failure(Code.USAGE, "--to needs a --from before it")
     return extract.extract(options.config, options.names, Window(options.start, options.end, options.full_refresh))
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    import json
+
+    from lorchestra.base import program
+
+    try:
+        print(json.dumps(event), flush=True)
+    except BrokenPipeError:  # the reader has seen enough; the run goes on
+        program.abandon(sys.stdout)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from lorchestra import phi
+from lorchestra import __version__, phi
 from lorchestra.base import program
 from lorchestra.base.errors import Exit
 from lorchestra.history import runs
+from lorchestra.history.log import Log
 from lorchestra.history.runs import RunRecord
 from lorchestra.planning import noop, preflight, run_audit, surroundings, trusted_files
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, Snapshot
@@ -27,9 +29,16 @@ class Step(NamedTuple):
     reason: str
 
 
-def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecord | Exit:
+Listener = Callable[[dict[str, Any]], None]
+"""Takes an event (history/events.schema.json)."""
+
+
+def run(
+    path: Path, stages: Sequence[str], *, verbose: bool = False, quiet: bool = False, listener: Listener | None = None
+) -> RunRecord | Exit:
     """Run stages. Returns the exit status if doit ran and reported, or the record of a run that had nothing to do.
 
+    With `quiet`, a run without failures prints nothing. `listener` gets each event; then nothing is printed at all.
     Raises Failure if the run could not start.
     """
     gc.set_threshold(1_000_000)  # a plan is tens of thousands of small objects, none of them garbage
@@ -42,6 +51,7 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
             run_audit.write(snapshot, record)
+            _log_noop(snapshot, stages, record, listener)
             return record
     _check(snapshot, stages)
     run_audit.begin(snapshot, stages)
@@ -50,7 +60,21 @@ def run(path: Path, stages: Sequence[str], *, verbose: bool = False) -> RunRecor
     from lorchestra.scheduler.tasks import Pipeline
 
     trusted_files.require_installation(snapshot.config)
-    return execute(Pipeline(snapshot, held=held, verbose=verbose), stages)
+    pipeline = Pipeline(snapshot, held=held, verbose=verbose)
+    pipeline.reporter.is_quiet, pipeline.reporter.is_silent = quiet, listener is not None
+    if listener:
+        pipeline.log.listeners.append(listener)
+    return execute(pipeline, stages)
+
+
+def _log_noop(snapshot: Snapshot, stages: Sequence[str], record: RunRecord, listener: Listener | None) -> None:
+    """The events of a run that did not need doit."""
+    log = Log(snapshot.config.log_directory, record.run_id, snapshot.config.log_level)
+    log.listeners += [listener] if listener else []
+    log.event("run_started", tasks=list(stages), pid=os.getpid(), version=__version__)
+    for stage in record.stages.values():
+        log.event("stage_finished", stage.name, **stage.as_event())
+    log.event("run_finished", status=record.status, duration_seconds=record.age_seconds)
 
 
 def _check(snapshot: Snapshot, stages: Sequence[str]) -> None:

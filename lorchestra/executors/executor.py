@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from lorchestra.base.errors import Code, Outcome
+from lorchestra.history.log import Progress
 
 GROUP = "lorchestra.executors"
 Job = Mapping[str, Any]
@@ -35,9 +36,10 @@ class Executor(Protocol):
     complete, the lineage written last. After a failure they are as they were before.
     """
 
-    def run(self, job: Job) -> JobResult:
+    def run(self, job: Job, progress: Progress | None = None) -> JobResult:
         """Run one job and wait for it. Called by many threads at once; the executor decides how many jobs run.
 
+        It may call `progress` as often as it likes.
         Expected failures are returned, not raised. It does not retry: the stage does.
         """
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.executors.executor import Job, JobResult
+from lorchestra.history.log import Progress
 from lorchestra.process import programs, runner
 from lorchestra.records import compressed, jsonl, lineage
 from lorchestra.records.lineage import Digest
@@ -43,7 +44,7 @@ class FilterExecutor:
         self._timeout_seconds = timeout_seconds
         self._slots = threading.Semaphore(size)
 
-    def run(self, job: Job) -> JobResult:
+    def run(self, job: Job, progress: Progress | None = None) -> JobResult:
         """Run a job."""
         with self._slots:
             try:

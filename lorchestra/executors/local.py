@@ -9,6 +9,7 @@ from typing import Any
 
 from lorchestra.base.errors import Code, Failure, Outcome
 from lorchestra.executors.executor import Job, JobResult
+from lorchestra.history.log import Progress
 from lorchestra.process import programs, runner
 from lorchestra.process.worker import Worker
 from lorchestra.records import lineage
@@ -33,11 +34,11 @@ class LocalExecutor:
         self._busy: set[Worker] = set()
         self._closed = False
 
-    def run(self, job: Job) -> JobResult:
+    def run(self, job: Job, progress: Progress | None = None) -> JobResult:
         """Run a job in a program of the pool."""
         with self._slots:
             try:
-                answer = self._call(job)
+                answer = self._call(job, progress)
             except Failure as failure:
                 return JobResult(_STOPPED if self._closed else Outcome.of(failure))
         if answer.get("status") != "ok":
@@ -59,10 +60,10 @@ class LocalExecutor:
         for worker in idle:
             worker.stop(0 if abort else 2)
 
-    def _call(self, job: Job) -> dict[str, Any]:
+    def _call(self, job: Job, progress: Progress | None) -> dict[str, Any]:
         worker = self._take()
         try:
-            return worker.call(job, self._timeout_seconds)
+            return worker.call({**job, "progress": True} if progress else job, self._timeout_seconds, progress)
         finally:
             self._give_back(worker)
 

@@ -102,6 +102,17 @@ class StageRecord:
         for name, count in counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
 
+    def as_event(self) -> dict[str, Any]:
+        """The fields of the event `stage_finished`."""
+        return {
+            "status": self.status,
+            "duration_seconds": self.duration_seconds,
+            "built": self.built,
+            "up_to_date": self.up_to_date,
+            "failed": len(self.failures),
+            "counts": self.counts,
+        }
+
     def as_state(self) -> dict[str, Any]:
         """The spec's keys first, then ours."""
         state: dict[str, Any] = {
@@ -148,6 +159,11 @@ class RunRecord:
     def stage(self, name: str) -> StageRecord:
         """The record of a stage, begun when it is first asked for."""
         return self.stages.setdefault(name, StageRecord(name))
+
+    @property
+    def age_seconds(self) -> float:
+        """The time since it began."""
+        return round((datetime.now(UTC) - self.began).total_seconds(), 3)
 
     @property
     def status(self) -> str:

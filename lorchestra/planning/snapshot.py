@@ -45,6 +45,7 @@ class Snapshot:
         self.config = config
         self.store = store
         self._raw = raw
+        self._verdicts: dict[str, Verdict] = {}
 
     @cached_property
     def canonical_files(self) -> CanonicalFiles:
@@ -57,6 +58,7 @@ class Snapshot:
     def forget_files(self) -> None:
         """List the files again when they are needed next."""
         self.__dict__.pop("canonical_files", None)
+        self._verdicts.clear()
 
     @cached_property
     def transforms(self) -> dict[str, Transform]:
@@ -97,7 +99,12 @@ class Snapshot:
         return Recipe(target.name, target.inputs, used | self._recipe)
 
     def verdict(self, target: Target) -> Verdict:
-        """Whether a target must be built, and why."""
+        """Whether a target must be built, and why; judged once."""
+        if target.name not in self._verdicts:
+            self._verdicts[target.name] = self._judge(target)
+        return self._verdicts[target.name]
+
+    def _judge(self, target: Target) -> Verdict:
         task = f"canonize:{target.name}"
         values = self.store.get(task, VALUES) or {}
         judged = verdict.judge(self.recipe(target), self.canonical_files, values.get(SIGNATURE))

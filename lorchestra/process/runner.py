@@ -60,12 +60,13 @@ def run(
     inherit: Sequence[int] = (),
     on_start: Callable[[int], None] | None = None,
     on_line: Callable[[bytes], None] | None = None,
+    on_tick: Callable[[], None] | None = None,
 ) -> Finished:
     """Run a program and wait for its end.
 
     `log` is created anew and private. It receives stderr, and stdout unless `stdout` names another new private file.
     `inherit` are descriptors that the program keeps open. `on_start` is called with its process group, `on_line` with
-    each complete line of the log soon after it was written.
+    each complete line of the log soon after it was written, `on_tick` several times a second.
 
     At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
     gets SIGTERM, then after `GRACE_SECONDS` SIGKILL; a second interrupt kills at once. Whatever a program leaves
@@ -84,7 +85,7 @@ def run(
             _running.add(child)
             if on_start:
                 on_start(child.pid)
-        ended = _ended(child, timeout_seconds, tail)
+        ended = _ended(child, timeout_seconds, tail, on_tick)
     except BaseException:
         if child:
             _stop(child)
@@ -226,7 +227,12 @@ def _new(path: Path) -> IO[bytes]:
     return private.create(path)
 
 
-def _ended(child: subprocess.Popen[bytes], seconds: float | None, tail: _Tail | None = None) -> bool:
+def _ended(
+    child: subprocess.Popen[bytes],
+    seconds: float | None,
+    tail: _Tail | None = None,
+    on_tick: Callable[[], None] | None = None,
+) -> bool:
     """Wait for the end of the child or of the time. It is not reaped yet, so its id cannot be reused."""
     began = time.monotonic()
     while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -235,6 +241,8 @@ def _ended(child: subprocess.Popen[bytes], seconds: float | None, tail: _Tail | 
             return False
         if tail:
             tail.read()
+        if on_tick:
+            on_tick()
         time.sleep(min(_LONGEST_TICK, 0.001 + passed / 20))
     return True
 

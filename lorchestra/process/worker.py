@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,8 +55,13 @@ class Worker:
         self._in, self._out = self._child.stdin, self._child.stdout
         os.set_blocking(self._in.fileno(), False)
 
-    def call(self, job: Mapping[str, Any], timeout_seconds: float | None = None) -> dict[str, Any]:
-        """Send a job and wait for its result.
+    def call(
+        self,
+        job: Mapping[str, Any],
+        timeout_seconds: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Send a job and wait for its result; pass on the progress that comes before it, if the job asks for that.
 
         Raises Failure(COMPONENT_CRASHED | TIMED_OUT) after ending the program.
         """
@@ -67,6 +72,9 @@ class Worker:
         try:
             self._write(json.dumps(job).encode("ascii") + b"\n", deadline)
             answer = json.loads(self._read(deadline))
+            while progress and (counts := _progress(answer)):
+                progress(*counts)
+                answer = json.loads(self._read(deadline))
             is_idle = not self._buffer  # anything after the result would be taken for the next job's result
         except TimeoutError:
             failure = Failure(Code.TIMED_OUT, f"the worker gave no answer in {timeout_seconds:g} s and was ended")
@@ -75,7 +83,7 @@ class Worker:
         finally:
             if not is_idle:
                 self.stop(grace_seconds=0)
-        if isinstance(answer, dict) and answer.get("id") == job.get("id"):
+        if isinstance(answer, dict) and answer.get("id") == job.get("id") and "status" in answer:
             return answer
         self.stop(grace_seconds=0)
         raise failure
@@ -120,6 +128,15 @@ class Worker:
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+
+def _progress(answer: object) -> tuple[int, int] | None:
+    """The counts in a line of progress; None for a result. The program cannot send anything but numbers."""
+    counts = answer.get("progress") if isinstance(answer, dict) else None
+    if not isinstance(counts, dict):
+        return None
+    records, rejected = counts.get("records_in"), counts.get("rejected")
+    return (records, rejected) if isinstance(records, int) and isinstance(rejected, int) else None
 
 
 def _wait(pipe: IO[bytes], event: int, deadline: float | None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,12 +18,10 @@ from doit.exceptions import TaskFailed
 from lorchestra import phi
 from lorchestra.base import program
 from lorchestra.base.errors import Code, Failure, Outcome
-from lorchestra.history.log import Log, timestamp
+from lorchestra.history.log import Log, Progress, timestamp
 from lorchestra.planning.config import Config, Source
 from lorchestra.stages.extract import extraction
 from lorchestra.stages.extract.result import SourceResult
-
-_PROGRESS_SECONDS = 5.0
 
 
 class Failed(TaskFailed):
@@ -67,7 +64,9 @@ def check_phi(config: Config) -> dict[str, Any]:
     return {"directories": len(config.phi_directories)}
 
 
-def extract(source: Source, config: Config, log: Log, date: str, sleep: Callable[[str, float], None]) -> dict[str, Any]:
+def extract(
+    source: Source, config: Config, log: Log, date: str, sleep: Callable[[str, float], None], progress: Progress
+) -> dict[str, Any]:
     """Request a source's records. `date` is the run's, YYYYMMDD; `sleep` takes the source's name and seconds."""
     result = extraction.extract(
         source,
@@ -77,7 +76,7 @@ def extract(source: Source, config: Config, log: Log, date: str, sleep: Callable
         date=date,
         log=log,
         sleep=_Countdown(source.name, sleep),
-        progress=_Progress(),
+        progress=lambda _source, records: progress(records, 0),
     )
     where = f"; see {result.child_log} (private)" if result.child_log else ""
     if result.status == "failed":
@@ -95,18 +94,6 @@ def extract(source: Source, config: Config, log: Log, date: str, sleep: Callable
 def _counts(result: SourceResult) -> dict[str, Any]:
     names = ("records", "new_records", "attempts", "replaced", "discarded", "refused")
     return {name: getattr(result, name) for name in names}
-
-
-class _Progress:
-    """Prints a line from time to time while a source delivers."""
-
-    def __init__(self) -> None:
-        self._printed = time.monotonic()
-
-    def __call__(self, source: str, records: int) -> None:
-        if time.monotonic() - self._printed >= _PROGRESS_SECONDS:
-            self._printed = time.monotonic()
-            _print(f"   {source}: {records:,} records so far\n")
 
 
 class _Countdown:

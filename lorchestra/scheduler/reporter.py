@@ -6,6 +6,7 @@ doit calls `execute_task` from the threads that run tasks and everything else fr
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -22,8 +23,13 @@ from lorchestra.history.summary import summary
 from lorchestra.scheduler import interrupts
 from lorchestra.scheduler.actions import Failed
 
+_WIDE = 100
+"""From how many columns on the reasons are aligned."""
 _LISTED = 40
 """How many tasks of a stage are listed as they begin, without --verbose."""
+
+
+_LEVELS = {"ok": "INFO", "interrupted": "WARNING", "failed": "ERROR"}
 
 
 class Run(Protocol):
@@ -53,12 +59,22 @@ class Reporter:
         self._pipeline = pipeline
         self._record = record
         self._log = log
+        self.is_quiet = False
+        """Whether only failures and the end are printed."""
+        self.is_silent = False
+        """Whether nothing is printed: somebody else shows the events."""
         self._output: TextIO = sys.stdout
         self._lock = threading.RLock()
         self._reasons: dict[str, str] = {}
         self._running: dict[str, Mapping[str, Any]] = {}  # the tasks that run now, with the values of their last run
+        self._began: dict[str, float] = {}
         self._listed: dict[str, int] = {}
         self._records: dict[str, int] = {}  # of the tasks that were counted
+
+    @property
+    def running(self) -> int:
+        """How many tasks are running."""
+        return len(self._running)
 
     @property
     def finished(self) -> set[str]:
@@ -75,7 +91,7 @@ class Reporter:
     def get_status(self, task: Any) -> None:
         """A task is about to be checked. The permission check is shown now: a thread may take it up late."""
         if task.name == "phi":
-            self._write(f".  {task.name:<46} checked in every run\n")
+            self._list("phi", ". ", task.name, "checked in every run")
 
     def execute_task(self, task: Any) -> None:
         """A task begins."""
@@ -85,8 +101,9 @@ class Reporter:
             return
         with self._lock:
             self._running[name] = self._pipeline.remembered(name)
+            self._began[name] = time.monotonic()
             reason = self._reasons.pop(task.name, "")
-            self._list(stage.name, f".  {name:<46} {reason}".rstrip())
+            self._list(stage.name, ". ", name, reason)
             self._log.event("task_started", stage.name, task=name, reason=reason)
             record = self._record.stage(stage.name)
             if record.began is None:
@@ -101,7 +118,7 @@ class Reporter:
             return
         values: Mapping[str, Any] = task.values
         counts = {key: value for key, value in values.items() if type(value) is int}
-        self._log.event("task_succeeded", stage.name, task=name, counts=counts)
+        self._log_end(name, "ok", counts)
         with self._lock:
             before = self._running.pop(name, {})
             record = self._record.stage(stage.name)
@@ -148,7 +165,7 @@ class Reporter:
     def _ignore(self, name: str) -> None:
         self._record.ignored.append(name)
         stage = name.partition(":")[0]
-        self._list(stage, f"!! {name:<46} ignored; `doit forget {name}` makes it run again")
+        self._list(stage, "!!", name, f"ignored; `doit forget {name}` makes it run again")
         self._log.event("task_ignored", stage, "WARNING", task=name)
         if name.startswith("extract:"):
             self._pipeline.source_ended(name.partition(":")[2])
@@ -174,27 +191,33 @@ class Reporter:
             self._add_interrupted()
         self._pipeline.finish()
         for record in self._record.stages.values():
-            self._log.event(
-                "stage_finished",
-                record.name,
-                "ERROR" if record.failures else "INFO",
-                status=record.status,
-                duration_seconds=record.duration_seconds,
-                built=record.built,
-                up_to_date=record.up_to_date,
-                failed=len(record.failures),
-                counts=record.counts,
-            )
+            level = "ERROR" if record.failures else "INFO"
+            self._log.event("stage_finished", record.name, level, **record.as_event())
         level = "INFO" if self._record.status == "SUCCESS" else "ERROR"
-        self._log.event("run_finished", level=level, status=self._record.status)
-        self._write(summary(self._record))
+        seconds = self._record.age_seconds
+        self._log.event("run_finished", level=level, status=self._record.status, duration_seconds=seconds)
+        if not (self.is_quiet and self._record.status == "SUCCESS"):
+            self._write(summary(self._record))
         interrupts.ignore()
+
+    def _log_end(self, task: str, status: str, counts: Mapping[str, int] = {}, code: Code | None = None) -> None:
+        stage = stages.of_task(task)
+        self._log.event(
+            "task_finished",
+            stage.name if stage else None,
+            _LEVELS[status],
+            task=task,
+            status=status,
+            duration_seconds=round(time.monotonic() - self._began[task], 3) if task in self._began else 0,
+            counts=dict(counts),
+            code=str(code) if code else None,
+        )
 
     def _add_interrupted(self) -> None:
         with self._lock:
             for name in self._running:
                 self._record.stage(name.partition(":")[0]).interrupted.append(name)
-                self._log.event("task_interrupted", name.partition(":")[0], "WARNING", task=name)
+                self._log_end(name, "interrupted", code=Code.INTERRUPTED)
 
     def _add_source(self, name: str, values: Mapping[str, Any]) -> None:
         if warning := values.get("warning"):
@@ -232,20 +255,25 @@ class Reporter:
         self._record.problems.append(Problem(task, outcome))
         self._write(f"!! {task}: {outcome.message}\n")
         stage = stages.of_task(task)
-        self._log.event("task_failed", stage.name if stage else None, "ERROR", task=task, code=str(outcome.code))
+        self._log_end(task, "failed", code=outcome.code)
         if stage:
             record = self._record.stage(stage.name)
             record.ended = time.monotonic()
             record.failures[task] = str(outcome.code)
 
-    def _list(self, stage: str, line: str) -> None:
+    def _list(self, stage: str, mark: str, task: str, reason: str) -> None:
+        if self.is_quiet:
+            return
         count = self._listed[stage] = self._listed.get(stage, 0) + 1
         if self.verbose or count <= _LISTED:
-            self._write(f"{line}\n")
+            is_narrow = self._output.isatty() and shutil.get_terminal_size().columns < _WIDE
+            self._write(f"{mark} {task if is_narrow else f'{task:<46}'} {reason}".rstrip() + "\n")
         elif count == _LISTED + 1:
             self._write(f".  {stage}: and more; --verbose lists all\n")
 
     def _write(self, text: str) -> None:
+        if self.is_silent:
+            return
         try:
             self._output.write(text)
             self._output.flush()

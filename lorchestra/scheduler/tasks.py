@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lorchestra import phi
-from lorchestra.base.errors import Code
-from lorchestra.base.wording import counted
+from lorchestra import __version__, phi
 from lorchestra.executors import factory as executor_factory
 from lorchestra.executors.executor import Executor
 from lorchestra.history import running, runs
@@ -22,9 +21,10 @@ from lorchestra.planning.plan import Target
 from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, VALUES, Snapshot
 from lorchestra.process import runner
 from lorchestra.records import targets
-from lorchestra.scheduler import actions, interrupts, selection, standalone, uptodate
+from lorchestra.scheduler import actions, conclusion, interrupts, plan_events, selection, standalone, uptodate
 from lorchestra.scheduler.actions import Action
 from lorchestra.scheduler.deliveries import Deliveries
+from lorchestra.scheduler.pulse import Pulse
 from lorchestra.scheduler.reporter import Reporter
 from lorchestra.sinks import factory as sink_factory
 from lorchestra.sinks.sink import Sink
@@ -53,6 +53,7 @@ class Pipeline:
         self.log = Log(self.config.log_directory, self.run.run_id, self.config.log_level)
         self.reporter = Reporter(self, self.run, self.log, verbose=verbose)
         self._deliveries = Deliveries()
+        self._pulse = Pulse(self.log, lambda: self.reporter.running)
         self._jobs = self.config.jobs
         self._inputs_digest: str | None = None
         self._target_count = 0
@@ -122,10 +123,12 @@ class Pipeline:
             if self._is_ignored(f"extract:{source.name}"):
                 yield _ignored(source.name)
                 continue
+            progress = self._pulse.progress(f"extract:{source.name}")
+            arguments = (source, self.config, self.log, date, self._deliveries.sleep, progress)
             yield {
                 "name": source.name,
                 "doc": f"from a source of type {source.type}",
-                "actions": [Action(actions.extract, source, self.config, self.log, date, self._deliveries.sleep)],
+                "actions": [Action(actions.extract, *arguments)],
                 "uptodate": [uptodate.Always(ALWAYS_EXTRACTED, self.reporter.set_reason)],
             }
 
@@ -134,6 +137,12 @@ class Pipeline:
         self._take_snapshot()
         planned = self.snapshot.plan.targets
         selection.check_targets(self._selected, (f"canonize:{target.name}" for target in planned))
+        if self._has_begun:
+            every = {"canonize", "index"} & {word if word == "canonize" else word[:5] for word in self._selected}
+            wanted = [target for target in planned if every or f"canonize:{target.name}" in self._selected]
+            plan_events.canonize(
+                self.log, self.snapshot, [t for t in wanted if not self._is_ignored(f"canonize:{t.name}")]
+            )
         transform_files = {name: [str(file) for file in made.files] for name, made in self.snapshot.transforms.items()}
         for target in planned:
             if self._is_ignored(f"canonize:{target.name}"):
@@ -150,7 +159,10 @@ class Pipeline:
 
     def index(self) -> Iterator[Task]:
         """load the canonical files into the store"""
-        for type_ in self.snapshot.index_reasons():
+        reasons = self.snapshot.index_reasons()
+        if self._has_begun:
+            plan_events.index(self.log, self.snapshot, reasons)
+        for type_ in reasons:
             yield _ignored(type_) if self._is_ignored(f"index:{type_}") else self._index_task(type_)
 
     def wait_for_first_attempts(self) -> Task:
@@ -199,10 +211,11 @@ class Pipeline:
         }
 
     def _canonize(self, target: Target) -> dict[str, int]:
-        return canonize_stage(self.snapshot.job(target), self._executor, self.config.canonize.retry)
+        progress = self._pulse.progress(f"canonize:{target.name}")
+        return canonize_stage(self.snapshot.job(target), self._executor, self.config.canonize.retry, progress=progress)
 
     def _index(self, type_: str) -> dict[str, int]:
-        return index_stage(type_, self._sink, self.config.index.retry)
+        return index_stage(type_, self._sink, self.config.index.retry, progress=self._pulse.progress(f"index:{type_}"))
 
     @cached_property
     def _executor(self) -> Executor:
@@ -227,11 +240,14 @@ class Pipeline:
         """Note that the run begins, so that a killed one can be told from a finished one."""
         running.begin(self.config.work_directory, self.config.log_directory, self.run)
         self._has_begun = True
-        self.log.event("run_started", tasks=list(selected))
+        self.log.event("run_started", tasks=list(selected), pid=os.getpid(), version=__version__)
+        self._pulse.start()
 
     def expect_sources(self, selected: Sequence[str]) -> None:
         """Note which sources this run extracts."""
-        self._deliveries.expect(selection.sources_of(selected, (source.name for source in self.sources)))
+        sources = selection.sources_of(selected, (source.name for source in self.sources))
+        self._deliveries.expect(sources)
+        plan_events.extract(self.log, self.snapshot, sources)
 
     def source_ended(self, source: str) -> None:
         """Note that a source has delivered or failed."""
@@ -254,15 +270,8 @@ class Pipeline:
 
     def finish(self) -> None:
         """Record the run, and what lets the next one find that nothing changed."""
-        self._check_extraction()
-        self._note_what_did_not_run()
-        if (
-            not self.run.stages
-            and not self.run.ignored
-            and {*STAGES} & {word.partition(":")[0] for word in self._selected}
-        ):
-            sources = "" if self.config.extract.sources else ", and pipeline.yaml has no sources"
-            self.run.nothing_to_do = f"{self.config.extract.output_dir} holds no raw files{sources}."
+        self._pulse.stop()
+        conclusion.judge(self.snapshot, self.run, self.reporter, self._selected)
         runs.write(self.config.log_directory, self.run)
         run_audit.write(self.snapshot, self.run)
         running.end(self.config.work_directory)
@@ -272,17 +281,6 @@ class Pipeline:
         self.snapshot.store.dump()
         if "_executor" in self.__dict__:
             self._executor.close()
-
-    def _note_what_did_not_run(self) -> None:
-        """After a failure that ended the run early: the stages, and the files of a stage, that it did not reach."""
-        if not (self.run.aborted or (self.config.fail_fast and self.run.problems)):
-            return
-        for stage in STAGES:
-            if selection.of_stage(stage, self._selected) and stage not in self.run.stages:
-                self.run.not_run.append(stage)
-        if "canonize" in self.run.stages:
-            planned = {f"canonize:{target.name}" for target in self.snapshot.plan.targets}
-            self.run.not_run += sorted(planned - self.reporter.finished - {task for task, _ in self.run.problems})
 
     def _take_snapshot(self) -> None:
         """Take the snapshot that the data stages work from, and check that nobody else can read its files."""
@@ -295,16 +293,6 @@ class Pipeline:
         self._target_count = len(self.snapshot.plan.targets)
         for name in self.snapshot.plan.unmatched:
             self.log.event("raw_file_unmatched", "canonize", "WARNING", file=name)
-
-    def _check_extraction(self) -> None:
-        stage, limits = self.run.stages.get("extract"), self.config.extract
-        if stage and (len(stage.output_files) < limits.require_files or stage.records < limits.min_records):
-            self.reporter.fail_stage(
-                "extract",
-                Code.TOO_FEW_FILES,
-                f"extraction produced {counted(len(stage.output_files), 'file')} ({counted(stage.records, 'record')}); "
-                f"validation asks for at least {limits.require_files:,} and {limits.min_records:,}",
-            )
 
 
 def _ignored(name: str) -> Task:

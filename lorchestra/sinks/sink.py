@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from lorchestra.base.errors import Code, Outcome
+from lorchestra.history.log import Progress
 
 GROUP = "lorchestra.sinks"
 
@@ -34,9 +35,10 @@ class Sink(Protocol):
     asking the sink.
     """
 
-    def load(self, type_: str, *, prune: bool = False) -> LoadResult:
+    def load(self, type_: str, *, prune: bool = False, progress: Progress | None = None) -> LoadResult:
         """Bring the sink up to date with the canonical files of one type. Loading a file again changes nothing.
 
-        `prune` also retires the records of files that no longer exist. Expected failures are returned, not raised. It
-        does not retry: the stage does. Called by several threads, each with a type of its own.
+        `prune` also retires the records of files that no longer exist. It may call `progress` as often as it likes.
+        Expected failures are returned, not raised. It does not retry: the stage does. Called by several threads, each
+        with a type of its own.
         """

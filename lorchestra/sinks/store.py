@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure, Outcome
+from lorchestra.history.log import Progress
 from lorchestra.planning import store_contents
 from lorchestra.planning.config import Config
 from lorchestra.process import programs, runner
@@ -29,27 +31,29 @@ class StoreSink:
         self._config = config
         self._writing = threading.Lock()
 
-    def load(self, type_: str, *, prune: bool = False) -> LoadResult:
+    def load(self, type_: str, *, prune: bool = False, progress: Progress | None = None) -> LoadResult:
         """Run `vector-projector pull` for one type."""
         logs = self._config.work_directory / "logs"
         private.make_directory(logs)
         report = logs / f"index-{type_}.{os.getpid()}.json"
         try:
             with self._writing:
-                return self._pull(type_, report, logs / f"index-{type_}.log", prune)
+                return self._pull(type_, report, logs / f"index-{type_}.log", prune, progress)
         except Failure as failure:
             return LoadResult(Outcome.of(failure))
         finally:
             report.unlink(missing_ok=True)
 
-    def _pull(self, type_: str, report: Path, log: Path, prune: bool) -> LoadResult:
-        finished = runner.run(
-            list(self._arguments(type_, report, prune)),
-            cwd=self._config.work_directory,
-            env=runner.environment(),
-            log=log,
-            timeout_seconds=self._config.index.timeout_seconds,
-        )
+    def _pull(self, type_: str, report: Path, log: Path, prune: bool, progress: Progress | None) -> LoadResult:
+        with _listening(progress) as descriptors:
+            finished = runner.run(
+                [*self._arguments(type_, report, prune), *(f"--progress-fd={number}" for number in descriptors)],
+                cwd=self._config.work_directory,
+                env=runner.environment(),
+                log=log,
+                timeout_seconds=self._config.index.timeout_seconds,
+                inherit=descriptors,
+            )
         code = runner.code(finished)
         if code is not None:
             ended = Failure(code, f"the projector ended with status {finished.status}; see {log} (private)")
@@ -73,6 +77,30 @@ class StoreSink:
             yield from ("--config", str(index.config))
         if prune:
             yield "--prune"
+
+
+@contextlib.contextmanager
+def _listening(progress: Progress | None) -> Iterator[list[int]]:
+    """A descriptor for a program's progress, which a thread passes on; none if nobody wants it."""
+    if progress is None:
+        yield []
+        return
+    reader, writer = os.pipe()
+    thread = threading.Thread(target=_pass_on, args=(reader, progress), daemon=True, name="progress")
+    thread.start()
+    try:
+        yield [writer]
+    finally:
+        os.close(writer)
+        thread.join(1)  # what the program left running could still hold the descriptor
+
+
+def _pass_on(reader: int, progress: Progress) -> None:
+    with os.fdopen(reader, "rb") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                counts = json.loads(line)
+                progress(int(counts["records_in"]), int(counts["rejected"]))
 
 
 def _reported_failure(report: Path) -> Outcome | None:

@@ -17,10 +17,10 @@ class Recording:
         self._file = config.work_directory / "jobs"
         self._local = LocalExecutor(config.canonize.command, config.work_directory, 1)
 
-    def run(self, job):
+    def run(self, job, progress=None):
         with self._file.open("a") as file:
             file.write(f"{job['id']}\\n")
-        return self._local.run(job)
+        return self._local.run(job, progress)
 
     def close(self, *, abort=False):
         self._local.close(abort=abort)

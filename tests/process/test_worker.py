@@ -235,3 +235,20 @@ os.kill(os.getpid(), signal.SIGKILL)
     )
     assert done.returncode == -signal.SIGKILL
     assert gone(int(done.stdout))
+
+
+def test_progress_is_passed_on_before_the_result(desk: Desk) -> None:
+    seen: list[tuple[int, int]] = []
+    lines = [{"records_in": 5, "rejected": 0}, {"records_in": 9, "rejected": 1, "other": "Canary"}]
+    job = {"id": "job", "do": "with progress", "progress_lines": lines}
+    assert desk.current().call(job, 20, lambda *counts: seen.append(counts))["status"] == "ok"
+    assert seen == [(5, 0), (9, 1)]
+
+
+@pytest.mark.parametrize("counts", ["Canary", {"records_in": "Canary", "rejected": 0}, {"records_in": 1}])
+def test_progress_that_is_not_counts_fails_the_job(desk: Desk, counts: Any) -> None:
+    job = {"id": "job", "do": "with progress", "progress_lines": [counts]}
+    seen: list[Any] = []
+    with pytest.raises(Failure) as caught:
+        desk.current().call(job, 20, lambda *given: seen.append(given))
+    assert (caught.value.code, seen) == (Code.COMPONENT_CRASHED, [])

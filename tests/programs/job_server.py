@@ -27,6 +27,12 @@ def answer(job: Job) -> None:
     say(json.dumps({"id": job["id"], "status": "ok", "pid": os.getpid(), "length": len(job.get("text", ""))}) + "\n")
 
 
+def with_progress(job: Job) -> None:
+    for counts in job["progress_lines"]:
+        say(json.dumps({"id": job["id"], "progress": counts}) + "\n")
+    answer(job)
+
+
 def slowly(job: Job) -> None:
     text = json.dumps({"id": job["id"], "status": "ok"}) + "\n"
     for at in range(0, len(text), 5):
@@ -73,6 +79,7 @@ def deaf(job: Job) -> None:
 
 BEHAVIOURS: dict[str, Callable[[Job], None]] = {
     "answer": answer,
+    "with progress": with_progress,
     "slowly": slowly,
     "complain": complain,
     "hang": lambda job: time.sleep(60),

@@ -17,7 +17,7 @@ class Warehouse:
     def __init__(self, config):
         self._canonical, self._directory = config.canonize.output_dir, config.index.output_dir
 
-    def load(self, type_, *, prune=False):
+    def load(self, type_, *, prune=False, progress=None):
         files = sorted(self._canonical.glob(f"{type_}-*.jsonl"))
         records = sum(len(file.read_bytes().splitlines()) for file in files)
         lines = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\\n" for file in files]

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from lorchestra.components.canonizer.job import serve
+from lorchestra.components.canonizer.workers.pool import Pool
 from tests.components.canonizer.harness import CAN, RAW, Registry, can, rows
 
 SPEC = 'id = "bomb" ? $pad("x", 10000000000) : many ? [1..many].{"n": $} : drop ? () : {"id": id}'
@@ -326,3 +328,20 @@ def test_a_job_that_requires_what_there_is_runs(server: Server, job: dict[str, A
     spec = hashlib.sha256(Path(job["inputs"][0]["meta"].replace(".meta.yaml", ".jsonata")).read_bytes()).hexdigest()
     job["require"] = {"canonizer": version, "transforms": {job["inputs"][0]["meta"]: {"spec_sha256": spec}}}
     assert server.ask(job)["status"] == "ok"
+
+
+def test_progress_is_sent_before_the_result_if_the_job_asks_for_it(
+    job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_PROGRESS_SECONDS", 0)
+    sent: list[dict[str, Any]] = []
+    with contextlib.closing(Pool()) as pool:
+        result = serve.answer(json.dumps(job | {"progress": True}).encode(), pool, sent.append)
+        assert result["status"] == "ok"
+        assert sent[-1] == {
+            "id": job["id"],
+            "progress": {"records_in": result["records_in"], "rejected": result["rejected"]},
+        }
+        sent.clear()
+        serve.answer(json.dumps(job).encode(), pool, sent.append)
+    assert sent == []

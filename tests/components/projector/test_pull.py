@@ -526,3 +526,18 @@ def test_types_may_be_named_like_tables_of_the_database(bench: Bench) -> None:
     bench.ok("purge", "--subject", "subject=Appointment 1", "--yes")
     assert bench.pull()["objects"] == len(kinds)
     bench.proven()
+
+
+def test_progress_goes_to_a_descriptor(filled: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lorchestra.components.projector import cli
+    from lorchestra.components.projector.commands import pull
+
+    monkeypatch.setattr(pull, "_PROGRESS_SECONDS", 0)
+    reader, writer = os.pipe()
+    arguments = ["--store", filled.store.with_name("other"), "--input", filled.input, "--schemas", filled.schemas]
+    assert cli.main(["pull", *map(str, arguments), f"--progress-fd={writer}"]) == 0
+    os.close(writer)
+    with os.fdopen(reader) as lines:
+        counts = [json.loads(line) for line in lines]
+    assert [count["records_in"] for count in counts] == list(range(1, len(counts) + 1))
+    assert counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Any
 
 import orjson
 
@@ -29,10 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer jobs until stdin ends."""
     channel = _private_channel()
     pool = Pool()
+
+    def send(answer: dict[str, Any]) -> None:
+        write_all(channel, orjson.dumps(answer) + b"\n")
+
     try:
         while line := _job():
             if not line.isspace():
-                write_all(channel, orjson.dumps(serve.answer(line, pool)) + b"\n")
+                send(serve.answer(line, pool, send))
     finally:
         pool.close()
     return 0

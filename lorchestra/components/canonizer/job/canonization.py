@@ -16,6 +16,7 @@ from lorchestra.records.lineage import Runs
 from lorchestra.records.reject_limit import Limit, exceeds
 
 Write = Callable[[bytes], object]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,16 @@ class Tally:
 class Canonization:
     """Converts one or more inputs to one output."""
 
-    def __init__(self, pool: Pool, policy: Policy, write: Write, write_rejects: Write) -> None:
+    def __init__(
+        self, pool: Pool, policy: Policy, write: Write, write_rejects: Write, progress: Progress | None = None
+    ) -> None:
+        """`progress` is called now and then with the number of records so far, and of those that were rejected."""
         self.total = Tally()
         self._pool = pool
         self._policy = policy
         self._write = write
         self._write_rejects = write_rejects
+        self._progress = progress
 
     def feed(self, chunks: Iterator[Chunk], name: str, source: int | None = None, runs: Runs | None = None) -> Tally:
         """Send one input through the transform that the pool has prepared last; return its counts.
@@ -105,6 +110,8 @@ class Canonization:
             if converted.rejects:
                 self._write_rejects(b"".join(_reject_lines(chunk, converted.rejects, name)))
                 self._judge(converted.rejects[0], visible(name), self.total.rejected + tally.rejected)
+            if self._progress:
+                self._progress(self.total.records_in + tally.records_in, self.total.rejected + tally.rejected)
             if converted.not_json is not None:
                 raise Failure(Code.NOT_JSONL, f"{visible(name)}: line {converted.not_json} is not JSON")
         self.total.add(tally)

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from lorchestra.base import yaml_schema
 from lorchestra.base.errors import Code, Failure, Outcome, visible
 from lorchestra.base.program import place
 from lorchestra.base.yaml_document import Document
-from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Tally
+from lorchestra.components.canonizer.job.canonization import Canonization, Policy, Progress, Tally
 from lorchestra.components.canonizer.record import engines
 from lorchestra.components.canonizer.record.requests import Order
 from lorchestra.components.canonizer.workers.chunks import cut, opened
@@ -27,6 +27,9 @@ from lorchestra.records.lineage import Digest, Runs
 from lorchestra.records.names import source_of
 from lorchestra.records.reject_limit import Limit
 from lorchestra.storage.atomic import AtomicFile, commit, stage
+
+Send = Callable[[dict[str, Any]], None]
+_PROGRESS_SECONDS = 1.0
 
 
 class Input(NamedTuple):
@@ -50,16 +53,18 @@ class Job(NamedTuple):
     max_rejects: Limit
     recipe: dict[str, str] | None
     require: Mapping[str, Any]
+    progress: bool
 
 
-def answer(line: bytes, pool: Pool) -> dict[str, Any]:
-    """Do the job in a line; return its result, also if it failed."""
+def answer(line: bytes, pool: Pool, send: Send) -> dict[str, Any]:
+    """Do the job in a line; return its result, also if it failed. `send` takes the progress that comes before it."""
     started = time.monotonic()
     identifier = None
     try:
         fields = _fields(line)
         identifier = fields.get("id")
-        tally = _canonize(_job(fields), pool)
+        job = _job(fields)
+        tally = _canonize(job, pool, _progress(identifier, send) if job.progress else None)
     except (Failure, OSError) as error:
         outcome = Outcome.of(error)
     except Exception as bug:
@@ -71,11 +76,24 @@ def answer(line: bytes, pool: Pool) -> dict[str, Any]:
     return {"id": identifier, "status": "failed", "code": code, "what": message, "advice": advice}
 
 
-def _canonize(job: Job, pool: Pool) -> Tally:
+def _progress(identifier: object, send: Send) -> Progress:
+    """Sends the counts so far, at most once a second."""
+    last = time.monotonic()
+
+    def progress(records: int, rejected: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            send({"id": identifier, "progress": {"records_in": records, "rejected": rejected}})
+
+    return progress
+
+
+def _canonize(job: Job, pool: Pool, progress: Progress | None) -> Tally:
     _require("canonizer", job.require.get("canonizer"), engines.canonizer_version())
     wanted = job.require.get("transforms", {})
     with stage(job.rejects, job.output, job.lineage, optional=[job.rejects]) as (rejects, output, lineage):
-        work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write)
+        work = Canonization(pool, Policy(job.skip_invalid, job.max_rejects), output.write, rejects.write, progress)
         engine: dict[str, Any] = {"engine": None, "engine_version": None}
         inputs = []
         schemas = (job.schemas,) if job.schemas else ()
@@ -142,6 +160,7 @@ def _job(fields: dict[str, Any]) -> Job:
         skip_invalid=given.get("skip_invalid", True),
         require_checksums=given.get("require_checksums", True),
         max_rejects=fields.get("max_rejects"),
+        progress=given.get("progress", False),
         recipe=fields.get("recipe"),
         require=given.get("require", {}),
     )

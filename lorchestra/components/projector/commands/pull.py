@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from lorchestra.records import iglu, names
 from lorchestra.storage import private
 
 _MOST_TOLD = 5
+_PROGRESS_SECONDS = 1.0
 _ALWAYS = ("files", "files_unchanged", "records_in", "inserted")
 COUNTS = (
     "files", "files_unchanged", "files_missing", "files_pruned", "records_in", "inserted", "duplicates", "revised",
@@ -46,6 +48,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=local_path, metavar="FILE", help="write the report as JSON")
     parser.add_argument("--prune", action="store_true", help="retire records whose files no longer exist")
     parser.add_argument("--wait", action="store_true", help="wait until the store is free")
+    parser.add_argument(
+        "--progress-fd", type=int, metavar="FD", help="write the number of records to this descriptor every second"
+    )
     parser.add_argument("files", nargs="*", metavar="FILE", help="only these files of the directory")
 
 
@@ -71,7 +76,8 @@ def _pull(options: argparse.Namespace) -> int:
     present = {source.name for source in sources} | {failed.file for failed in failures}
     store = Store(settings.store)
     with connect.for_writing(store, create=True, wait=options.wait) as opened:
-        pull = Pull(store, opened.connection, Judges(iglu.SchemaRegistry(settings.schemas)), settings)
+        judges = Judges(iglu.SchemaRegistry(settings.schemas))
+        pull = Pull(store, opened.connection, judges, settings, _progress(options))
         stopped = _bring(pull, sources)
         failures += pull.failures
         if not (options.files or stopped):
@@ -92,6 +98,22 @@ def _pull(options: argparse.Namespace) -> int:
             "vector-projector", f"{len(failures) - _MOST_TOLD} more files failed", "See them with --report FILE."
         )
     return failures[0].failure.exit if failures else Exit.OK
+
+
+def _progress(options: argparse.Namespace) -> Callable[[int, int], None] | None:
+    """Writes `{"records_in": 7000, "rejected": 2}` to the descriptor of --progress-fd, at most once a second."""
+    if options.progress_fd is None:
+        return None
+    last = time.monotonic()
+
+    def progress(records: int, rejected: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                os.write(options.progress_fd, orjson.dumps({"records_in": records, "rejected": rejected}) + b"\n")
+
+    return progress
 
 
 def _bring(pull: Pull, sources: Sequence[Source]) -> Failure | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -57,11 +57,20 @@ class FileFailure(NamedTuple):
 class Pull:
     """One run over canonical files. The caller holds the lock and has recovered the store."""
 
-    def __init__(self, store: Store, connection: apsw.Connection, judges: Judges, config: Config) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connection: apsw.Connection,
+        judges: Judges,
+        config: Config,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """`progress` is called for each record that was read with the number so far, and of those rejected."""
         self.counts: Counter[str] = Counter()
         self.rejected_by: Counter[str] = Counter()
         self.failures: list[FileFailure] = []
         self.store, self.connection, self.judges, self.config = store, connection, judges, config
+        self.progress, self.records, self.rejected = progress, 0, 0
         self.known = holdings.Known(connection, judges, config)
 
     def run(self, sources: Sequence[Source]) -> None:
@@ -74,6 +83,12 @@ class Pull:
                 self.failures.append(FileFailure(group[0].name, failure))
             elif failure:
                 raise failure
+
+    def count(self, *, rejected: bool) -> None:
+        """Note that a record was read."""
+        if self.progress:
+            self.records, self.rejected = self.records + 1, self.rejected + rejected
+            self.progress(self.records, self.rejected)
 
     def settle_missing(self, present: Collection[str], kinds: Collection[str], *, prune: bool) -> None:
         """Count the files of these types (of all, when none is named) that lie there no longer.
@@ -167,6 +182,7 @@ class _Transaction:
         records = 0
         for item in canonical.read(source, self._pull.judges):
             records += 1
+            self._pull.count(rejected=isinstance(item, Reject))
             if isinstance(item, Reject):
                 self._rejects[-1].add(item)
                 rules[f"index:{item.violation.rule}"] += 1

@@ -9,6 +9,7 @@ from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
 from lorchestra.stages.extract import loader_report
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
+from lorchestra.stages.extract.sources.output_progress import OutputProgress
 from lorchestra.stages.extract.sources.source_type import SourceType
 from lorchestra.storage import private
 
@@ -27,9 +28,8 @@ class Command(SourceType):
         program, *words = settings["command"]
         with private.neutral_link(task.output) as output:
             argv = [str(programs.find(program)), *(word.replace("{output}", str(output)) for word in words)]
-            finished = task.run(
-                argv, cwd=Path(settings.get("cwd", task.scratch)), env=environment(task) | _window(task)
-            )
+            cwd, counter = Path(settings.get("cwd", task.scratch)), OutputProgress(task.output, task.progress)
+            finished = task.run(argv, cwd=cwd, env=environment(task) | _window(task), on_tick=counter)
         ours = settings.get("exit_codes") == "ours"
         code = runner.code(finished, Code.SOURCE_FAILED) if ours else runner.foreign_code(finished)
         if code:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lorchestra.base.errors import Code
 from lorchestra.process import programs, runner
 from lorchestra.stages.extract.sources.attempt import Attempt, AttemptResult, how_it_ended
+from lorchestra.stages.extract.sources.output_progress import OutputProgress
 from lorchestra.stages.extract.sources.source_type import SourceType
 
 _OPTIONS = ("days", "records", "seed", "malformed")
@@ -26,6 +27,7 @@ class Sample(SourceType):
         names = {"LORCHESTRA_SOURCE": task.source.name, "LORCHESTRA_OUTPUT": str(task.output)}
         if "canary" in settings:
             names["LORCHESTRA_CANARY"] = settings["canary"]
-        finished = task.run(argv, cwd=task.scratch, env=runner.environment(**names))
+        counter = OutputProgress(task.output, task.progress)
+        finished = task.run(argv, cwd=task.scratch, env=runner.environment(**names), on_tick=counter)
         code = runner.code(finished, Code.SOURCE_FAILED)
         return AttemptResult(code, how_it_ended("lorchestra-sample", finished) if code else "", log=finished.log)
