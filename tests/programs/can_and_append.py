@@ -14,7 +14,7 @@ CAN = Path(sys.executable).with_name("can")
 def main() -> None:
     """Hand each job on to the real program, append the last line of its first input once more, then answer."""
     if sys.argv[1:] == ["--version"]:
-        os.execv(CAN, [CAN, "--version"])  # jobs require the version they were planned for
+        os.execv(CAN, [str(CAN), "--version"])  # jobs require the version they were planned for
     for line in sys.stdin:
         answer = subprocess.run([CAN, "serve"], input=line, stdout=subprocess.PIPE, text=True, check=True).stdout
         raw = Path(json.loads(line)["inputs"][0]["path"])

@@ -14,7 +14,7 @@ CAN = Path(sys.executable).with_name("can")
 def main() -> None:
     """Answer like `can serve`, but for one job."""
     if "--version" in sys.argv:
-        os.execv(CAN, [CAN, "--version"])  # jobs require the version they were planned for
+        os.execv(CAN, [str(CAN), "--version"])  # jobs require the version they were planned for
     for line in sys.stdin:
         job = json.loads(line)
         died = Path(job["output"]).parent.parent / ".work" / "died"
