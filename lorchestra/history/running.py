@@ -1,6 +1,6 @@
 """The run that is in progress: a file that exists from the start of a run to its end.
 
-A run that was killed, or whose machine lost power, leaves the file behind. Whether the run is still alive is told by
+A run that was killed, or whose machine lost power, leaves the file behind. Whether the run is still alive is shown by
 the pipeline's lock, which the system releases when its holder dies.
 """
 

@@ -58,7 +58,7 @@ class Losses(NamedTuple):
     def warning(self) -> str:
         """What is unusual about it; empty if nothing is."""
         if self.share >= 1:
-            return "no record came through"
+            return "no record was converted"
         if self.share > (_MOST if self.share_before is None else self.share_before + _JUMP):
             before = "" if self.share_before is None else f", {self.share_before:.0%} before"
             return f"{self.share:.0%} of the records were lost{before}"

@@ -14,7 +14,7 @@ from pathlib import Path
 def refusal(inbox: Path, own: Mapping[str, Path], phi_directory: Path, others: Mapping[str, Path]) -> str:
     """Why a directory cannot be an inbox; empty if it can.
 
-    `own` are the pipeline's directories by name; the inbox must not equal, contain or lie inside one. It must not be
+    `own` are the pipeline's directories by name; the inbox must not equal, contain or be inside one. It must not be
     `phi_directory`, nor contain it. `others` are the other sources' inboxes by source.
     """
     chain = list(_chain(inbox))
@@ -37,7 +37,7 @@ def _relation(inbox: Path, chain: list[os.stat_result | str], other: Path) -> st
     if _same(chain[:1], other):
         return "is"
     if _same(chain, other):
-        return "lies inside"
+        return "is inside"
     return "contains" if _same(list(_chain(other)), inbox) else ""
 
 

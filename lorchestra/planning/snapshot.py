@@ -162,7 +162,7 @@ class Snapshot:
     def index_reasons(self) -> dict[str, str | None]:
         """By canonical type: why the store must be brought up to date; None if it holds exactly the canonical files.
 
-        The files are listed anew at each call: canonical files may have been built since.
+        The files are listed at each call, because canonical files may have been built since.
         """
         store = self.config.index.output_dir
         reasons: dict[str, str | None] = {}

@@ -110,7 +110,7 @@ class TaskStore:
         return sorted(name for name in self._rows if self.ignored(name))
 
     def note(self, name: str) -> Any:
-        """A note of ours; None if there is none."""
+        """A note of the pipeline; None if there is none."""
         return self._notes.get(name)
 
     def write_note(self, name: str, value: Any) -> None:

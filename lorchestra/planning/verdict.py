@@ -18,7 +18,7 @@ from lorchestra.storage.listing import Identity, Listing, identity
 
 
 class CanonicalFiles(NamedTuple):
-    """The files that canonize reads and writes, as they lie there."""
+    """The files that canonize reads and writes, in their present state."""
 
     raw: Listing
     canonical: Listing

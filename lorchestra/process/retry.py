@@ -26,7 +26,7 @@ class Policy(Protocol):
 
 
 class Result(Protocol):
-    """What an attempt came to. `code` is None where it succeeded."""
+    """The outcome of an attempt. `code` is None if it succeeded."""
 
     @property
     def code(self) -> Code | None: ...

@@ -64,7 +64,7 @@ def run(
 ) -> Finished:
     """Run a program and wait for its end.
 
-    `log` is created anew and private. It receives stderr, and stdout unless `stdout` names another new private file.
+    `log` is created, private and empty. It receives stderr, and stdout unless `stdout` names another new private file.
     `inherit` are descriptors that the program keeps open. `on_start` is called with its process group, `on_line` with
     each complete line of the log soon after it was written, `on_tick` several times a second.
 
@@ -164,7 +164,7 @@ _STATUSES: Mapping[int, Code] = {
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False where it is gone or not ours."""
+    """Send a signal to a process group; False if it no longer exists or belongs to another user."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

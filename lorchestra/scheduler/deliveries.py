@@ -32,7 +32,7 @@ class Deliveries:
         threading.Event().wait(seconds)
 
     def ended(self, source: str) -> None:
-        """A source has delivered, has failed for good, or is not extracted."""
+        """A source has delivered, has failed after its last attempt, or is not extracted."""
         with self._changed:
             self._running.discard(source)
             self._changed.notify_all()

@@ -99,7 +99,7 @@ class Loader(DodoTaskLoader):
     def _prepare_run(self, pipeline: Pipeline, cmd: Any) -> None:
         """Put the check first, and each selected stage behind the one that feeds it.
 
-        doit would create the tasks of a stage before the stage in front of it has made their files. `index` brings
+        doit would create the tasks of a stage before the preceding stage has made their files. `index` brings
         `canonize` with it; nothing but its own name selects `extract`.
         """
         interrupts.catch()

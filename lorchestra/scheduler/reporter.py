@@ -39,7 +39,7 @@ class Run(Protocol):
         """The values that a task returned when it last ran."""
 
     def source_ended(self, source: str) -> None:
-        """A source has delivered, or failed for good."""
+        """A source has delivered, or failed after its last attempt."""
 
     def stop(self) -> None:
         """End everything that the run has started."""

@@ -237,7 +237,7 @@ class Pipeline:
             self._held = preflight.lock(self.snapshot, command)
 
     def begin(self, selected: Sequence[str]) -> None:
-        """Note that the run begins, so that a killed one can be told from a finished one."""
+        """Note that the run begins, so that a killed run can be distinguished from a finished one."""
         running.begin(self.config.work_directory, self.config.log_directory, self.run)
         self._has_begun = True
         self.log.event("run_started", tasks=list(selected), pid=os.getpid(), version=__version__)

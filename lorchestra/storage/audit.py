@@ -172,7 +172,7 @@ def _last(file: Path, key: bytes) -> Head:
 
 
 def _rotate(logs: Path, head: Head) -> None:
-    """Give a full file a name of its own; the chain goes on in the next one."""
+    """Rename a full file; the chain continues in a new one."""
     log = logs / FILE
     if log.exists() and log.stat().st_size >= _LARGEST_FILE:
         os.rename(log, logs / f"audit-{head.number:012d}.jsonl")

@@ -230,8 +230,8 @@ def test_dropped_records_are_reported(built: Project) -> None:
     spec.write_text("$$.nosuch.path\n")
     built.run("can", "registry", "checksum", "--registry", "transforms", "--write")
     shown = built.run("lorchestra", "run", "--stage", "canonize").stdout
-    assert "Warning: canonize:contact-20251110: no record came through: 2 dropped of 2 records" in shown
-    assert "lost       contact-20251110: no record came through: 2 dropped" in built.run("lorchestra", "status").stdout
+    assert "Warning: canonize:contact-20251110: no record was converted: 2 dropped of 2 records" in shown
+    assert "lost       contact-20251110: no record was converted: 2 dropped" in built.run("lorchestra", "status").stdout
 
 
 def test_ignoring_a_task_leaves_out_that_task_only(built: Project) -> None:

@@ -92,13 +92,13 @@ def test_rejected_and_dropped_records_are_shown_until_they_are_gone(built: Proje
     raw.write_bytes(b'{"no": "contact"}\n' * 3)
     shown = built.run("lorchestra", "run", "--stage", "index").stdout
     assert "canonize:contact-20251110: 3 rejected of 3 records; see rejects/contact-20251110.jsonl" in shown
-    assert "Warning: canonize:contact-20251110: no record came through" in shown
+    assert "Warning: canonize:contact-20251110: no record was converted" in shown
     for argv in (["run", "--stage", "index"], ["run", "--stage", "canonize"]):  # the second one is a no-op
         assert "1 unchanged file lost records when built" in built.run("lorchestra", *argv).stdout
     rejects = built.canonical / "rejects/contact-20251110.jsonl"
     told = built.run("lorchestra", "status").stdout
     where = "see phi-data/canonical/rejects/contact-20251110.jsonl"
-    assert f"lost       contact-20251110: no record came through: 3 rejected of 3 records; {where}" in told
+    assert f"lost       contact-20251110: no record was converted: 3 rejected of 3 records; {where}" in told
     lost = json.loads(built.run("lorchestra", "status", "--json").stdout)["losses"]["contact-20251110"]
     assert (lost["records_in"], lost["rejected"], lost["dropped"]) == (3, 3, 0)
     assert lost["rejects_file"] == str(rejects)

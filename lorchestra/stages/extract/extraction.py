@@ -62,7 +62,7 @@ def require_window(source: Source, window: Window) -> None:
 
 
 def bookmark(source: Source, work_dir: Path) -> datetime | None:
-    """When a source's bookmark last moved, None where it has none (yet)."""
+    """When a source's bookmark last moved; None if it has none yet."""
     return source_type.find(source.type).bookmark(source, work_dir / "sources" / source.name)
 
 

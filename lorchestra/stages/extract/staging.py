@@ -31,7 +31,7 @@ from lorchestra.storage import private
 class Published:
     """What was published.
 
-    `problems` are the failures, one for each file or stream; everything else was published all the same. `whole`:
+    `problems` are the failures, one for each file or stream; everything else was published. `whole`:
     nothing is left in staging. `refused`: the files that could not be published in this run.
     """
 

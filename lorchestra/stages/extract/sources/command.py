@@ -23,7 +23,7 @@ class Command(SourceType):
     has_windows = has_full_refresh = True
 
     def attempt(self, task: Attempt) -> AttemptResult:
-        """Run the program as docs/contracts.md says. Raises Failure where it cannot be started."""
+        """Run the program as docs/contracts.md describes. Raises Failure if it cannot be started."""
         settings = task.settings
         program, *words = settings["command"]
         with private.neutral_link(task.output) as output:

@@ -65,7 +65,7 @@ class Files(SourceType):
             f"misnamed files in the inbox: {listed(misnamed)}" if misnamed else "",
             "Name them {source}-{date}.jsonl, or declare them under `streams`." if misnamed else "",
             warning=_warning(others, directories),
-            complete=True,  # a file at rest has no torn line: what looks like one is a damaged file
+            complete=True,  # a complete file has no unfinished line: if it seems to, it is damaged
             confirmed=known,
             waiting=len(fit) - len(copied) - len(known),
             published=published,
@@ -120,7 +120,7 @@ def _same(path: Path, raw: Path) -> bool:
 
 
 def _copy(path: Path, identity: Identity, copy: Path) -> bool:
-    """Copy one file whole; False, and no copy, where it changed meanwhile."""
+    """Copy one file completely; False, and no copy, if it changed meanwhile."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as source, private.create(copy) as target:
         shutil.copyfileobj(source, target, 1024 * 1024)

@@ -34,7 +34,7 @@ class Project:
     def blocks(self, job: str, loader: str) -> Iterator[tuple[str, ...]]:
         """What a job runs: extractor, mappers, loader, one tuple an extractor.
 
-        Raises Failure(CONFIG) where a task is anything else, or leads to another loader.
+        Raises Failure(CONFIG) if a task is anything else, or has another loader.
         """
         if job not in self.jobs:
             known = ", ".join(sorted(self.jobs)) or "none"

@@ -43,7 +43,7 @@ class Bookmarks:
         """The source's own replacement for the project's `.meltano`; sources never race in migrations.
 
         Programs do not sync what they write. If the machine went down in the middle of a run, the records of that run
-        may be gone though its bookmark is saved: then the bookmarks of the last `commit` count.
+        may be lost although its bookmark is saved: then the bookmarks of the last `commit` count.
         """
         system, projects = _neutral(self._own / _NAME), self._repo / ".meltano"
         for plugins in (entry for entry in projects.glob("*") if entry.is_dir() and entry.name not in ("run", "logs")):
