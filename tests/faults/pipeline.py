@@ -89,10 +89,7 @@ def check(
 def existing(root: Path) -> Project:
     """The project in a directory, as it is."""
     project = Project.__new__(Project)
-    project.root = root
-    phi = root / "phi-data"
-    project.raw, project.canonical, project.store = phi / "meltano-extracts", phi / "canonical", phi / "vector-store"
-    project.logs = root / "logs"
+    project._name_directories(root)
     return project
 
 

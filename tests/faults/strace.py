@@ -54,9 +54,9 @@ def per_process(log: Path) -> Counter[str]:
 
     Counts of injections are kept per process, too.
     """
-    by_process: dict[str, Counter[str]] = {}
+    by_process: dict[str | None, Counter[str]] = {}
     for line in log.read_text(errors="replace").splitlines():
-        if match := re.match(r"(\d+) +(\w+)\(", line):
+        if match := re.match(r"(?:(\d+) +)?(\w+)\(", line):
             by_process.setdefault(match[1], Counter())[match[2]] += 1
     most = Counter[str]()
     for counts in by_process.values():
@@ -64,7 +64,15 @@ def per_process(log: Path) -> Counter[str]:
     return most
 
 
-def injection(call: str, fault: str, when: str) -> list[str]:
-    """The command that runs another one with a fault."""
-    inject = ["-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"]
-    return ["strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", *inject]
+def tracing(calls: Sequence[str], log: Path, *, follow: bool) -> list[str]:
+    """The command that runs another one and writes its calls to `log`; with `follow` also those of its children."""
+    return [*_following(follow), "-o", str(log), "-e", f"trace={','.join(calls)}"]
+
+
+def injection(call: str, fault: str, when: str, *, follow: bool) -> list[str]:
+    """The command that runs another one with a fault; with `follow` its threads and children get it, too."""
+    return [*_following(follow), "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"]
+
+
+def _following(follow: bool) -> list[str]:
+    return ["strace", "-qq", *(("-f", "--seccomp-bpf") if follow else ())]

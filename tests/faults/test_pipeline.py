@@ -1,7 +1,7 @@
 """Whatever fails, at whatever system call of a run: one more run gives the same bytes, and nothing is left behind.
 
 `make test` checks a few points, `make test-faults` all of them and prints the figures. Points are spread evenly over
-the calls that the run makes; each point fails the same call of every process that the run starts.
+the calls that the run makes; a fault hits the program itself, or also the same call of every process that it starts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from tests.faults.pipeline import PROGRAMS, Scenario
 pytestmark = pytest.mark.skipif(not strace.available(), reason="strace is missing or may not trace")
 
 ALL = bool(os.environ.get("LORCHESTRA_FAULTS"))
+CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "mkdir", "unlink")
 FAULTS = {
-    "kill": ("signal=SIGKILL", strace.WRITING, 64),
-    "ENOSPC": ("error=ENOSPC", ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "mkdir"), 30),
-    "EIO": ("error=EIO", ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "mkdir", "unlink"), 30),
+    "kill": ("signal=SIGKILL", strace.WRITING, 36, False),
+    "kill all": ("signal=SIGKILL", CHANGES, 28, True),
+    "ENOSPC": ("error=ENOSPC", CHANGES[:-1], 30, True),
+    "EIO": ("error=EIO", CHANGES, 30, True),
 }
-"""By kind: strace's words for it, the calls that fail, and how many points for each program and state."""
+"""By kind: strace's words for it, the calls that fail, how many points for each program and state, and whether the
+programs that the run starts get the fault, too."""
 SAMPLE = {("kill", "lorchestra run", False): 2, ("EIO", "doit -n 2", False): 1}
 CASES = [(kind, program, incremental) for kind in FAULTS for program in PROGRAMS for incremental in (False, True)]
 
@@ -39,13 +42,14 @@ CASES = [(kind, program, incremental) for kind in FAULTS for program in PROGRAMS
 )
 def test_one_more_run_repairs_everything(tmp_path: Path, kind: str, program: str, incremental: bool) -> None:
     scenario = Scenario(tmp_path, incremental=incremental)
-    fault, calls, points = FAULTS[kind]
-    chosen = spread(scenario, PROGRAMS[program], calls, points if ALL else SAMPLE[kind, program, incremental])
+    fault, calls, points, follow = FAULTS[kind]
+    points = points if ALL else SAMPLE[kind, program, incremental]
+    chosen = spread(scenario, PROGRAMS[program], calls, points, follow)
     statuses, wrong = Counter[int](), []
     for call, number in chosen:
         project = scenario.fresh()
         when = f"{number}+" if kind == "ENOSPC" else str(number)  # a full disk stays full
-        faulty = pipeline.run(project, PROGRAMS[program], strace.injection(call, fault, when))
+        faulty = pipeline.run(project, PROGRAMS[program], strace.injection(call, fault, when, follow=follow))
         statuses[faulty.returncode] += 1
         wrong += [
             f"{call} {number}: {fault}"
@@ -55,13 +59,15 @@ def test_one_more_run_repairs_everything(tmp_path: Path, kind: str, program: str
     assert wrong == []
 
 
-def spread(scenario: Scenario, program: Sequence[str], calls: Sequence[str], points: int) -> list[tuple[str, int]]:
-    """About so many (call, number), evenly over all the calls of the process that makes most of them."""
+def spread(
+    scenario: Scenario, program: Sequence[str], calls: Sequence[str], points: int, follow: bool
+) -> list[tuple[str, int]]:
+    """So many (call, number), evenly over the calls of the process that makes most of them."""
     log = scenario.root / "trace"
-    trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(calls)}"]
-    pipeline.run(scenario.fresh(), program, trace)
+    pipeline.run(scenario.fresh(), program, strace.tracing(calls, log, follow=follow))
     counts = strace.per_process(log)
-    start = 200 if "openat" in calls else 0  # before that, Python reads its own files
-    every = [(call, n) for call in calls for n in range(1 + start * (call in ("openat", "close")), counts[call] + 1)]
+    # Most of the files that are opened are Python's own; every tenth of these moments is enough.
+    steps = {"openat": 10, "close": 10}
+    every = [(call, n) for call in calls for n in range(1, counts[call] + 1, steps.get(call, 1))]
     step = len(every) / points
     return [every[int(step * (at + 0.5))] for at in range(points)]
