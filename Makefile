@@ -30,7 +30,7 @@ test: .venv/tested ## run the tests
 
 .PHONY: test-faults
 test-faults: .venv/tested ## kill runs at hundreds of steps, fill and fail their disks, cut the power; print the figures
-	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest -s tests/faults tests/components/projector/test_histories.py
+	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest -s tests/faults tests/test_histories.py tests/components/projector/test_histories.py
 
 .PHONY: fuzz
 fuzz: .venv/tested ## mutate inputs of all parsers for BUDGET seconds (default 300); keep those that reach new lines

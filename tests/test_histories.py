@@ -1,7 +1,7 @@
 """Random histories of a pipeline: edits, losses and kills in any order; one run then equals a build from scratch.
 
-`make test` plays one short history. With LORCHESTRA_HISTORIES=N, N random ones of 12 steps are played; a failure names the
-seed, and LORCHESTRA_HISTORY_SEED=SEED plays that history again.
+`make test` plays one short history. With LORCHESTRA_HISTORIES=N, N random ones of 12 steps are played; a failure names
+the seed, and LORCHESTRA_HISTORY_SEED=SEED plays that history again.
 """
 
 from __future__ import annotations
