@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -48,4 +49,5 @@ class Pulse:
 
     def _beat(self) -> None:
         while not self._stopped.wait(_HEARTBEAT_SECONDS):
-            self._log.event("heartbeat", running=self._running())
+            with contextlib.suppress(OSError):  # a full disk: the run itself reports it
+                self._log.event("heartbeat", running=self._running())

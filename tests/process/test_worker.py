@@ -128,11 +128,12 @@ def test_one_that_dies_after_its_answer_is_replaced(desk: Desk) -> None:
 
 
 def test_one_that_hangs_is_ended_in_time(desk: Desk) -> None:
+    desk.call("answer")
     began = time.monotonic()
     failure = desk.failed("hang", 0.3)
     assert (failure.code, failure.retry) == (Code.TIMED_OUT, True)
     assert failure.message == "the worker gave no answer in 0.3 s and was ended"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert gone(desk.started()[0])
     assert desk.call("answer")["status"] == "ok"
 
@@ -215,6 +216,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(desk: Desk) -> None:
 
 def test_another_thread_can_kill_it(desk: Desk) -> None:
     running = desk.current()
+    desk.call("answer")
     threading.Timer(0.2, running.kill).start()
     assert desk.failed("hang").code is Code.COMPONENT_CRASHED
     assert gone(desk.started()[0])
