@@ -21,7 +21,7 @@ from lorchestra.planning import config as configuration
 from lorchestra.planning.config import Config
 from lorchestra.platform import clock, encryption
 from lorchestra.process import programs
-from lorchestra.storage import audit_check
+from lorchestra.storage import audit_check, trust
 from lorchestra.storage.audit import Trail
 
 _TRUST = frozenset({"files that run or decide", "installation"})
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 def examine(path: Path) -> list[Finding]:
     """Everything about the pipeline of a configuration file and about this machine. Raises nothing that is expected."""
-    findings = [*_versions(), *_clock()]
+    findings = [*_versions(), *_clock(), *_search_path()]
     try:
         config = configuration.load(path)
         report = validate.validate(path)
@@ -72,6 +72,17 @@ def _problem(name: str, failure: Failure) -> Finding:
 
 def _versions() -> Iterator[Finding]:
     yield Finding(Mark.OK, "versions", f"lorchestra {__version__}, Python {platform.python_version()}")
+
+
+def _search_path() -> Iterator[Finding]:
+    """A script that begins with `#!/usr/bin/env python3` runs what the first of these directories holds."""
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        if not Path(directory).is_absolute():
+            text = f"PATH contains {directory or 'an empty entry'}: the current directory"
+            yield Finding(Mark.WARNING, "PATH", text, "Remove it from PATH.")
+            continue
+        for exposure in trust.examine_ways([Path(directory)], shared=False):
+            yield Finding(Mark.WARNING, "PATH", str(exposure), "Close it to others, or remove it from PATH.")
 
 
 def _program_versions(config: Config) -> Iterator[Finding]:

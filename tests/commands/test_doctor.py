@@ -51,3 +51,16 @@ def test_a_full_disk_and_a_lack_of_inodes_are_warnings(project: Project, monkeyp
 def test_without_a_pipeline_the_rest_is_examined(tmp_path: Path) -> None:
     found = doctor.examine(tmp_path / "pipeline.yaml")
     assert [finding.name for finding in found] == ["versions", "clock", "pipeline.yaml"]
+
+
+def test_directories_of_the_path_that_others_can_change_are_warnings(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("PATH", f"{tmp_path}/open:.:/usr/bin")
+    found = doctor.examine(project.root / "pipeline.yaml")
+    warned = [finding.text for finding in found if finding.name == "PATH"]
+    assert len(warned) == 2
+    assert warned[0].startswith(f"{tmp_path}/open can be changed by others.")
+    assert warned[1] == "PATH contains .: the current directory"
