@@ -59,6 +59,12 @@ check: .venv/tested ## check formatting, lint, types, import contracts and our o
 	@$(BIN)/python -m checks.licenses
 	@$(BIN)/python -m checks.vulnerabilities
 
+.PHONY: docs
+docs: .venv/installed ## build the documentation site in build/site, offline
+	@$(PIP) --require-hashes -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	@echo "open build/site/index.html"
+
 .PHONY: wheel
 wheel: .venv/installed ## build dist/lorchestra-*.whl, with the bundled registry
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-build-isolation --no-deps --wheel-dir dist .
@@ -76,13 +82,14 @@ lock: ## update requirements/ (needs uv on the PATH)
 	@$(LOCK) --upgrade --output-file requirements/run.txt
 	@$(LOCK) --extra test --constraint requirements/run.txt --output-file requirements/test.txt
 	@$(LOCK) --extra semantic --constraint requirements/run.txt --output-file requirements/semantic.txt
+	@$(LOCK) --extra docs --constraint requirements/test.txt --output-file requirements/docs.txt
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
     pyproject.toml requirements/build.in
 
 .PHONY: clean
 clean: ## remove .venv, dist and caches; keep phi-data/ and logs/
-	@rm -rf .venv dist .mypy_cache .ruff_cache .coverage .coverage.* .hypothesis
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .coverage .coverage.* .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

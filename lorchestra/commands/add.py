@@ -145,7 +145,7 @@ def _settings(kind: str, name: str, words: Sequence[str]) -> Iterator[tuple[str,
         message = f"a source of this kind takes one word, {known.words}"
         raise Failure(Code.USAGE, message, advice=f"lorchestra add source {kind} {known.words}")
     if kind == "command":
-        yield from (("type", "command"), ("command", list(words)), ("timeout_seconds", 600))
+        yield from (("type", "command"), ("command", list(words)), ("cwd", "."), ("timeout_seconds", 600))
     elif kind == "files":
         yield from (("type", "files"), ("inbox", words[0]), ("mode", "copy"))
     elif kind == "mailbox":
