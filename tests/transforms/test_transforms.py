@@ -25,6 +25,10 @@ SAMPLES = {
     "contact/dataverse_contact_to_canonical_v1": "dataverse-contacts",
     "clinical_session/dataverse_session_to_canonical_v1": "dataverse-sessions",
     "form_response/google_forms_to_canonical_v1": "google-forms-responses",
+    "appointment/google_calendar_to_canonical_v1": "google-calendar-events",
+    "appointment/graph_event_to_canonical_v1": "outlook-events",
+    "contact/google_person_to_canonical_v1": "google-contacts",
+    "contact/graph_contact_to_canonical_v1": "outlook-contacts",
 }
 CANARY = "CANARY4711"
 
@@ -104,7 +108,7 @@ def test_every_sample_becomes_one_canonical_record_that_its_schema_accepts(
     assert len(made) == len(records) == 300
     judge = jsonschema.Draft202012Validator(canonical_schema(transform))
     assert not [list(error.schema_path) for record in made for error in judge.iter_errors(record)]
-    assert made == canonized(transform, records, "--engine", "jlens")
+    assert made == canonized(transform, records, "--engine", "jsonatapy")
 
 
 @pytest.mark.parametrize("transform", SAMPLES)

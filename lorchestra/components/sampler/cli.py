@@ -17,7 +17,7 @@ from lorchestra import __version__
 from lorchestra.base import commandline, completion, program
 from lorchestra.base.errors import Code, Failure
 from lorchestra.base.wording import counted
-from lorchestra.components.sampler import dataverse, exchange, forms, gmail, malformed
+from lorchestra.components.sampler import dataverse, exchange, forms, gmail, google, malformed, outlook
 from lorchestra.components.sampler.generator import Generator
 from lorchestra.records import names
 from lorchestra.storage import private
@@ -28,6 +28,10 @@ KINDS: dict[str, Callable[[Generator, int], dict[str, Any]]] = {
     "dataverse-contacts": dataverse.contact,
     "dataverse-sessions": dataverse.session,
     "google-forms-responses": forms.response,
+    "google-calendar-events": google.event,
+    "google-contacts": google.person,
+    "outlook-events": outlook.event,
+    "outlook-contacts": outlook.contact,
 }
 _ABOUT = f"""\
 Write synthetic raw extracts: one file per day, {{name}}-{{date}}.jsonl, one JSON object per line, in the format of the

@@ -12,6 +12,7 @@ Record = dict[str, Any]
 _STRUCTURED = re.compile(
     r"mimeType|data|internalDate|historyId|contentType|importance|flagStatus|@odata\.type|\w+DateTime|createTime"
     r"|lastSubmittedTime|birthdate|createdon|modifiedon|new_start|new_end|contactid|new_sessionid|_\w+_value"
+    r"|dateTime|date|timeZone|created|updated|updateTime|status|responseStatus|response|time|birthday"
 )
 _HEADER_ENDINGS = {"date": " ({})", "content-type": "; x-canary={}", "content-disposition": "; x-canary={}"}
 _ADDRESS_HEADERS = frozenset({"from", "to", "cc", "bcc", "reply-to", "message-id", "in-reply-to", "references"})
@@ -24,7 +25,7 @@ def is_malformed(index: int, fraction: float) -> bool:
 
 def break_record(record: Record, index: int) -> Record:
     """A record without its identity, or with parts of a wrong type: valid JSON that no source schema accepts."""
-    identity = next(key for key in ("id", "contactid", "new_sessionid", "responseId") if key in record)
+    identity = next(key for key in ("id", "contactid", "new_sessionid", "responseId", "resourceName") if key in record)
     way = index % 3
     if way == 0:
         return {key: value for key, value in record.items() if key != identity}

@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 
 SAMPLE = Path(sys.executable).with_name("lorchestra-sample")
-KINDS = ("gmail-messages", "exchange-messages", "dataverse-contacts", "dataverse-sessions", "google-forms-responses")
 IDENTITY = {
     "gmail-messages": "id",
     "exchange-messages": "id",
     "dataverse-contacts": "contactid",
     "dataverse-sessions": "new_sessionid",
     "google-forms-responses": "responseId",
+    "google-calendar-events": "id",
+    "google-contacts": "resourceName",
+    "outlook-events": "id",
+    "outlook-contacts": "id",
 }
+KINDS = tuple(IDENTITY)
 
 
 def sample(*arguments: object) -> subprocess.CompletedProcess[str]:
