@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from doit.exceptions import BaseFail, UnmetDependency
 
@@ -28,6 +28,9 @@ _WIDE = 100
 _LISTED = 40
 """How many tasks of a stage are listed as they begin, without --verbose."""
 
+
+if TYPE_CHECKING:
+    from lorchestra.history.live import Live
 
 _LEVELS = {"ok": "INFO", "interrupted": "WARNING", "failed": "ERROR"}
 
@@ -64,6 +67,7 @@ class Reporter:
         self.is_silent = False
         """Whether nothing is printed: somebody else shows the events."""
         self._output: TextIO = sys.stdout
+        self._live: Live | None = None
         self._lock = threading.RLock()
         self._reasons: dict[str, str] = {}
         self._running: dict[str, Mapping[str, Any]] = {}  # the tasks that run now, with the values of their last run
@@ -84,6 +88,15 @@ class Reporter:
     def set_reason(self, task: str, reason: str) -> None:
         """Why a task is about to run."""
         self._reasons[task] = reason
+
+    def show_progress(self) -> None:
+        """Draw the progress on the terminal, if there is one and somebody wants to see it."""
+        can_draw = self._output.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        if can_draw and not (self.is_quiet or self.is_silent or self.verbose):
+            from lorchestra.history.live import Live  # rich takes longer to import than a no-op run
+
+            self._live = Live()
+            self._log.listeners.append(self._live)
 
     def initialize(self, tasks: Mapping[str, Any], selected: list[str]) -> None:
         """Tasks are loaded, none has begun."""
@@ -196,9 +209,16 @@ class Reporter:
         level = "INFO" if self._record.status == "SUCCESS" else "ERROR"
         seconds = self._record.age_seconds
         self._log.event("run_finished", level=level, status=self._record.status, duration_seconds=seconds)
+        self._stop_live()
         if not (self.is_quiet and self._record.status == "SUCCESS"):
             self._write(summary(self._record))
         interrupts.ignore()
+
+    def _stop_live(self) -> None:
+        if self._live:
+            self._log.listeners.remove(self._live)
+            self._live.stop()
+            self._live = None
 
     def _log_end(self, task: str, status: str, counts: Mapping[str, int] = {}, code: Code | None = None) -> None:
         stage = stages.of_task(task)
@@ -273,6 +293,9 @@ class Reporter:
 
     def _write(self, text: str) -> None:
         if self.is_silent:
+            return
+        if self._live:
+            self._live.write(text)
             return
         try:
             self._output.write(text)

@@ -242,6 +242,7 @@ class Pipeline:
         self._has_begun = True
         self.log.event("run_started", tasks=list(selected), pid=os.getpid(), version=__version__)
         self._pulse.start()
+        self.reporter.show_progress()
 
     def expect_sources(self, selected: Sequence[str]) -> None:
         """Note which sources this run extracts."""
