@@ -24,7 +24,7 @@ semantic: .venv/installed ## install semantic search: a small model that runs lo
 .PHONY: test
 test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage run -m pytest --numprocesses auto --dist loadfile
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 

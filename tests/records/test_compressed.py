@@ -13,7 +13,7 @@ from lorchestra.records import compressed
 from lorchestra.records.compressed import Gunzip
 
 LINES = b"".join(b'{"id": %d}\n' % number for number in range(50_000))
-WHOLE = gzip.compress(LINES)
+WHOLE = gzip.compress(LINES, mtime=0)
 
 
 def read(content: bytes) -> bytes:
@@ -22,7 +22,7 @@ def read(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content", [WHOLE, gzip.compress(LINES[:100]) + gzip.compress(LINES[100:]), WHOLE + bytes(512)]
+    "content", [WHOLE, gzip.compress(LINES[:100], mtime=0) + gzip.compress(LINES[100:], mtime=0), WHOLE + bytes(512)]
 )
 def test_whole_files_are_read(content: bytes) -> None:
     assert read(content) == LINES
