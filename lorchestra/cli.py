@@ -118,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         "--fix", action="store_true", help="repair permissions of the PHI directories; print each command"
     )
 
+    board = _verb(verbs, "dashboard", _dashboard, "serve a local page: what runs now, earlier runs, trends and alerts")
+    where = board.add_mutually_exclusive_group()
+    where.add_argument("--port", type=int, default=8765, metavar="N", help="port of 127.0.0.1 (default: %(default)s)")
+    where.add_argument("--socket", type=commandline.path, metavar="PATH", help="a socket that only you can open")
+    board.add_argument("--open", action="store_true", help="open the page in the browser")
+
     audit = verbs.add_parser("audit", help=_AUDIT, description=_AUDIT)
     parts = audit.add_subparsers(prog=f"{parser.prog} audit", required=True, metavar="COMMAND")
     show = _verb(parts, "show", _audit_show, "show who ran what and who read records")
@@ -288,6 +294,13 @@ def _doctor(options: argparse.Namespace) -> int:
     problems = sum(finding.mark is doctor.Mark.PROBLEM for finding in findings)
     print(f"{problems} problems" if problems != 1 else "1 problem")
     return 1 if problems else 0
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from lorchestra.commands import dashboard
+
+    dashboard.dashboard(options.config, port=options.port, socket=options.socket, open_browser=options.open)
+    return 0
 
 
 def _audit_show(options: argparse.Namespace) -> int:

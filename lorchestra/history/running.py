@@ -34,6 +34,11 @@ def end(work_directory: Path) -> None:
     (work_directory / _FILE).unlink(missing_ok=True)
 
 
+def note(work_directory: Path) -> dict[str, Any] | None:
+    """What a run noted when it began, `run_id` and `began`; None if no run is unfinished."""
+    return _read(work_directory)
+
+
 def unfinished(work_directory: Path) -> dict[str, Any] | None:
     """The run without an end: `began` and `status`, RUNNING while its process lives, otherwise KILLED; None if none."""
     left = _read(work_directory)
