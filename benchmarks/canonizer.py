@@ -177,8 +177,9 @@ quotient is the ratio of their times. node has host functions in JavaScript, Pyt
 """
 _WHOLE = """\
 Start-up and one Gmail record take {start:.3f} s of CPU. `--jobs 2` processes {two:.2f} times as many records as
-`--jobs 1` in the same time (wall, medians of {rounds} rounds in turn); two such programs at the same time process {beside:.2f} times as many
-as one, the maximum of the machine. A file of 1 GB with `--jobs 2` takes at most {memory:.0f} MB, summed over all processes.
+`--jobs 1` in the same time (wall, medians of {rounds} rounds in turn). Two such programs at the same time process
+{beside:.2f} times as many as one, which is the maximum of the machine. A file of 1 GB with `--jobs 2` takes at most
+{memory:.0f} MB, summed over all processes.
 """
 _SHARED = "Host functions, parsing and validation, the same with each engine, are a growing share of the rest."
 

@@ -209,8 +209,8 @@ def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
     noop, changed, part, whole, least = measured
     looks = (
         f"A Python program that only calls stat once for each of the {(ACCOUNTS + 2) * size.days:,} raw files, "
-        f"canonical files and lineage files takes {seconds(least[LOOK].cpu)} of CPU. lorchestra's {seconds(noop[OURS].cpu)} "
-        "are that, its imports, and the comparison of digests."
+        f"canonical files and lineage files takes {seconds(least[LOOK].cpu)} of CPU. lorchestra's "
+        f"{seconds(noop[OURS].cpu)} are that, its imports, and the comparison of digests."
     )
     if MAKE in noop:
         found = noop[OURS].cpu / noop[MAKE].cpu
@@ -226,8 +226,8 @@ def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
             once,
             whole,
             f"Of make's {seconds(once.cpu)} of CPU, {seconds(records)} are the records themselves: without "
-            f"any other cost, the ratio would be {ratio(once.cpu / records)}. lorchestra takes {seconds(whole.cpu)}; the "
-            "rest is lineage files, fsync and the tasks.",
+            f"any other cost, the ratio would be {ratio(once.cpu / records)}. lorchestra takes {seconds(whole.cpu)}; "
+            "the rest is lineage files, fsync and the tasks.",
         )
     if SNAKEMAKE in noop:
         yield _faster("nothing changed: 50 times faster than Snakemake", 50, noop[SNAKEMAKE], noop[OURS], looks)
