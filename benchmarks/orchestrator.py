@@ -181,8 +181,8 @@ def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured
     yield table(["", *names], list(_rows(size, names, measured)))
     yield (
         f"lorchestra built all {size.days:,} canonical files once; the others built only {size.part} "
-        f"(rounds: {size.builds}), and their line for {size.days:,} is that figure times {size.days / size.part:.4g}. For "
-        "the lines above it, their trees contained the files that lorchestra had built. make and ninja get a rule for "
+        f"(rounds: {size.builds}), and their line for {size.days:,} is that figure times {size.days / size.part:.4g}. "
+        "For the lines above it, their trees contained the files that lorchestra had built. make and ninja get a rule for "
         "each file, their fastest form, in which they do not notice new raw files. lorchestra and Snakemake look for "
         "new files.\n"
     )
