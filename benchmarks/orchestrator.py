@@ -183,8 +183,8 @@ def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured
         f"lorchestra built all {size.days:,} canonical files once; the others built only {size.part} "
         f"(rounds: {size.builds}), and their line for {size.days:,} is that figure times {size.days / size.part:.4g}. "
         "For the lines above it, their trees contained the files that lorchestra had built. make and ninja get a "
-        "rule for each file, their fastest form, in which they do not notice new raw files. lorchestra and Snakemake look for "
-        "new files.\n"
+        "rule for each file, their fastest form, in which they do not notice new raw files. "
+        "lorchestra and Snakemake look for new files.\n"
     )
     yield table(["", "CPU", "wall"], [[f"`{name}`", *map(seconds, cost)] for name, cost in measured.least.items()])
     yield from reached(list(_goals(size, measured)))
