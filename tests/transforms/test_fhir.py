@@ -40,7 +40,7 @@ def test_golden_resources_are_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize("transform", CHAINS)
-def test_samples_of_each_source_become_valid_resources(transform: str, samples: dict[str, Path]) -> None:  # noqa: F811
+def test_samples_of_each_source_become_valid_resources(transform: str, samples: dict[str, Path]) -> None:
     records = [json.loads(line) for line in samples[transform].read_bytes().splitlines()]
     resources = canonized(CHAINS[transform], canonized(transform, records))
     assert len(resources) == len(records)
