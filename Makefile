@@ -49,8 +49,9 @@ test-meltano: .venv/tested ## test with the real Meltano and a Singer SDK tap, i
 	@LORCHESTRA_MELTANO=1 $(BIN)/python -m pytest tests/meltano
 
 .PHONY: meltano-example
-meltano-example: .venv/installed ## run examples/meltano-ingest: from an HTTP API through Meltano to search
+meltano-example: .venv/installed ## run the examples with Meltano: Gmail with OAuth, and eight sources in one job
 	@examples/meltano-ingest/run.sh
+	@examples/meltano-rest/run.sh
 
 .PHONY: check
 check: .venv/tested ## check formatting, lint, types, import contracts and our own rules

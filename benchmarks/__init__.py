@@ -1,1 +1,1 @@
-"""The programs of this package beside what a user would pick instead, on the same work: `python -m benchmarks`."""
+"""lorchestra's programs compared with alternatives on the same work: `python -m benchmarks`."""

@@ -18,10 +18,10 @@ NAMES = tuple(name for name in ("orchestrator", "canonizer", "projector") if (HE
 _INTRO = """\
 # Benchmarks
 
-The programs of this package beside what a user would pick instead, on the same work. `make bench` runs everything and
-writes this page; `python -m benchmarks NAME` renews one section. Programs take turns, so that a noisy minute hits all;
-medians are told, and what is compared is first checked to be equal. What is not reached stays here with what holds it
-back. All data is synthetic.
+lorchestra's programs compared with alternatives on the same work. `make bench` runs everything and writes this page;
+`python -m benchmarks NAME` updates one section. The programs run in turn, so that a noisy minute affects all of them.
+Figures are medians. Before programs are compared, their results are checked to be equal. Goals that were missed stay
+listed, with the reason. All data is synthetic.
 """
 
 

@@ -1,4 +1,4 @@
-"""`can transform run` beside programs that do the same with the reference engine and validators.
+"""`can transform run` compared with programs that do the same with the reference engine and validators.
 
 Validate in, transform, validate out, write: node with `jsonata` and `ajv`, Python with `jsonata-python` and
 `jsonschema`. The peers get the host functions in their own language. Per-record cost is CPU time less that of an empty
@@ -170,17 +170,18 @@ class Whole(NamedTuple):
 _HEAD = ["transform", "can, µs", "records/s", "node ÷ can", "node ÷ jlens", "jsonata-python ÷ can", "equal to node"]
 _TEXT = """## Canonizer
 
-`python -m benchmarks canonizer`: CPU time a record, start-up apart, of {records} synthetic records, medians of {rounds}
-rounds in turns. Each program validates in, transforms, validates out and writes; a quotient says how many times longer
-the first one takes. The host functions of node are plain ones of its own language, those of Python the same as here.
-`equal to node` is the share of output records of the same value.
+`python -m benchmarks canonizer`: CPU time per record without start-up, for {records} synthetic records, medians of
+{rounds} rounds in turn. Each program validates the input, transforms, validates the output and writes; a
+quotient is the ratio of their times. node has host functions in JavaScript, Python the same ones as `can`.
+`equal to node` is the share of output records with the same value.
 """
 _WHOLE = """\
-One Gmail record from nothing takes {start:.3f} s of CPU. `--jobs 2` does {two:.2f} times the records of `--jobs 1` in
-the same time (wall, medians of {rounds} rounds in turns); two such programs side by side do {beside:.2f} times those of
-one: what the machine has. A file of 1 GB with `--jobs 2`: {memory:.0f} MB at most, the peaks of all processes summed.
+Start-up and one Gmail record take {start:.3f} s of CPU. `--jobs 2` processes {two:.2f} times as many records as
+`--jobs 1` in the same time (wall, medians of {rounds} rounds in turn). Two such programs at the same time process
+{beside:.2f} times as many as one, which is the maximum of the machine. A file of 1 GB with `--jobs 2` takes at most
+{memory:.0f} MB, summed over all processes.
 """
-_SHARED = "Host functions, parsing and validation, the same under each engine, are a growing share of what is left."
+_SHARED = "Host functions, parsing and validation, the same with each engine, are a growing share of the rest."
 
 
 def _goals(of_all: list[float], least: list[float], whole: Whole) -> list[tables.Goal]:

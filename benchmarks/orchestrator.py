@@ -1,4 +1,4 @@
-"""`lorchestra run --stage canonize` beside make, ninja and Snakemake that run `can` for each canonical file."""
+"""`lorchestra run --stage canonize` compared with make, ninja and Snakemake that run `can` for each canonical file."""
 
 from __future__ import annotations
 
@@ -172,19 +172,19 @@ def _section(size: Size, found: Sequence[Peer], missing: Sequence[str], measured
     yield f"## The orchestrator\n\n`python -m benchmarks.orchestrator{' --quick' if size is QUICK else ''}`\n"
     yield (
         f"{work.raw_files:,} raw files of {size.records} records into {size.days:,} canonical ones on {CORES} cores: "
-        f"`lorchestra run --stage canonize` beside {versions or 'nothing else'}. The others run "
-        "`cat RAW... | can transform run --meta META > OUT.tmp && mv OUT.tmp OUT` for each canonical file. They take "
-        "turns on the same raw files, and what they make is compared, to the byte. CPU is user and system time of "
+        f"`lorchestra run --stage canonize` compared with {versions or 'nothing else'}. The others run "
+        "`cat RAW... | can transform run --meta META > OUT.tmp && mv OUT.tmp OUT` for each canonical file. They run "
+        "in turn on the same raw files, and their results are compared byte for byte. CPU is user and system time of "
         f"the whole process tree. Medians of {size.rounds} rounds ({SNAKEMAKE}: {size.slow_rounds}).\n"
     )
     yield from (f"{sentence}\n" for sentence in missing)
     yield table(["", *names], list(_rows(size, names, measured)))
     yield (
-        f"lorchestra was built once from nothing to {size.days:,} canonical files; the others only to {size.part} "
-        f"(rounds: {size.builds}), and their line for {size.days:,} is that, times {size.days / size.part:.4g}. For "
-        "the lines above that, their trees were filled with what lorchestra had made. make and ninja have every rule "
-        "written out, the fastest that they can be given: they would not notice a raw file of a new name. lorchestra "
-        "and Snakemake look.\n"
+        f"lorchestra built all {size.days:,} canonical files once; the others built only {size.part} "
+        f"(rounds: {size.builds}), and their line for {size.days:,} is that figure times {size.days / size.part:.4g}. "
+        "For the lines above it, their trees contained the files that lorchestra had built. make and ninja get a "
+        "rule for each file, their fastest form, in which they do not notice new raw files. "
+        "lorchestra and Snakemake look for new files.\n"
     )
     yield table(["", "CPU", "wall"], [[f"`{name}`", *map(seconds, cost)] for name, cost in measured.least.items()])
     yield from reached(list(_goals(size, measured)))
@@ -208,9 +208,9 @@ def _rows(size: Size, names: Sequence[str], measured: Measured) -> Iterator[list
 def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
     noop, changed, part, whole, least = measured
     looks = (
-        f"A Python program that does nothing but look once at each of the {(ACCOUNTS + 2) * size.days:,} raw files, "
-        f"canonical files and receipts takes {seconds(least[LOOK].cpu)} of CPU. lorchestra's {seconds(noop[OURS].cpu)} "
-        "are that, its imports, and digests of what it saw."
+        f"A Python program that only calls stat once for each of the {(ACCOUNTS + 2) * size.days:,} raw files, "
+        f"canonical files and lineage files takes {seconds(least[LOOK].cpu)} of CPU. lorchestra's "
+        f"{seconds(noop[OURS].cpu)} are that, its imports, and the comparison of digests."
     )
     if MAKE in noop:
         found = noop[OURS].cpu / noop[MAKE].cpu
@@ -225,9 +225,9 @@ def _goals(size: Size, measured: Measured) -> Iterator[Goal]:
             5,
             once,
             whole,
-            f"Of make's {seconds(once.cpu)} of CPU, {seconds(records)} are the records, which no worker saves: without "
-            f"any other cost it would be {ratio(once.cpu / records)} times. lorchestra takes {seconds(whole.cpu)}; the "
-            "rest is receipts, fsync and the tasks.",
+            f"Of make's {seconds(once.cpu)} of CPU, {seconds(records)} are the records themselves: without "
+            f"any other cost, the ratio would be {ratio(once.cpu / records)}. lorchestra takes {seconds(whole.cpu)}; "
+            "the rest is lineage files, fsync and the tasks.",
         )
     if SNAKEMAKE in noop:
         yield _faster("nothing changed: 50 times faster than Snakemake", 50, noop[SNAKEMAKE], noop[OURS], looks)

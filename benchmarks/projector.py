@@ -1,4 +1,4 @@
-"""`vector-projector pull` beside the least that the disk allows and the loop that one writes first.
+"""`vector-projector pull` compared with the minimum that the disk allows and with a naive loop.
 
 `python -m benchmarks.projector [--records N] [--rounds N] [--objects N]` prints a section of Markdown.
 
@@ -251,11 +251,11 @@ def _render(work: Work, costs: dict[str, Cost], rounds: int) -> str:
     head = ("", "wall", "CPU", "µs a record", "of the floor", "of `pull`")
     size = work.source.stat().st_size / work.records / 1000
     return (
-        f"## The store\n\n{work.records:,} synthetic mails of {size:.1f} KB on average, {rounds} rounds in turns, "
-        "medians, each on a fresh file system. The naive loop got a tenth of them, its time is scaled.\n\n"
+        f"## The store\n\n{work.records:,} synthetic mails of {size:.1f} KB on average, {rounds} rounds in turn, "
+        "medians, each on a fresh file system. The naive loop got a tenth of them; its time is scaled.\n\n"
         f"{table(head, rows)}\n"
         f"Of the CPU time of `pull`, {1 - costs['plain'].cpu / first.cpu:.0%} is the full text and "
-        f"{floor.cpu / first.cpu:.0%} is what the floor takes too.\n"
+        f"{floor.cpu / first.cpu:.0%} is the cost of the floor.\n"
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Goal(NamedTuple):
-    """A goal, what came out, whether that reaches it, and if not, what holds it back."""
+    """A goal, the measured value, whether the goal is reached, and if not, the reason."""
 
     text: str
     measured: str
@@ -24,7 +24,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def reached(goals: Sequence[Goal]) -> Iterator[str]:
     """The goals as a table, then a sentence for each that was missed."""
     yield table(["goal", "measured", "reached"], [[g.text, g.measured, "yes" if g.reached else "no"] for g in goals])
-    yield from (f"Held back: {goal.text}. {goal.held_back_by}\n" for goal in goals if not goal.reached)
+    yield from (f"Missed: {goal.text}. {goal.held_back_by}\n" for goal in goals if not goal.reached)
 
 
 def seconds(value: float) -> str:

@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     init = verbs.add_parser("init", help=_INIT, description=_INIT)
     init.add_argument("target", nargs="?", type=commandline.path, default=Path(), metavar="DIR", help="default: here")
+    init.add_argument("--name", metavar="NAME", help="name of the pipeline in logs (default: the directory's name)")
     init.set_defaults(handler=_init)
 
     run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
@@ -183,7 +184,7 @@ def _verb(
 def _init(options: argparse.Namespace) -> int:
     from lorchestra.commands import init
 
-    for path in init.init(options.target):
+    for path in init.init(options.target, options.name):
         print(f"created {path}")
     here = options.target == Path()
     print("Next: " + ("" if here else f"cd {options.target} && ") + "lorchestra run")

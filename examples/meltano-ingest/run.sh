@@ -1,5 +1,5 @@
 #!/bin/sh
-# From HTTP to search: installs Meltano and the plugins on first use, starts the loopback server, runs the pipeline twice.
+# From HTTP to search: installs Meltano and the plugins on first use, starts the loopback server, runs the pipeline.
 set -eu
 umask 077
 cd "$(dirname "$0")"
@@ -14,11 +14,11 @@ if [ ! -x "$venv/bin/meltano" ]; then
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --require-hashes -r ../../requirements/meltano.txt
 fi
 [ -e .env ] || cp .env.example .env
-if [ ! -x .meltano/extractors/tap-mailbox/venv/bin/tap-mailbox ]; then
-    MAIL_API_URL=http://127.0.0.1:1 "$venv/bin/meltano" --log-level warning install
+if [ ! -x .meltano/extractors/tap-gmail/venv/bin/tap-gmail-loopback ]; then
+    "$venv/bin/meltano" --log-level warning install
 fi
 
-# Two mailboxes with synthetic mail, and a server that refuses one request and cuts another one short.
+# Two mailboxes with synthetic mail, and a server that is busy once and lets a token expire once.
 [ -d phi-data ] || mkdir -m 700 phi-data
 [ -d mail ] || mkdir mail
 rm -f mail/url
@@ -28,7 +28,7 @@ if [ ! -e mail/acct1.jsonl ]; then
         mv "mail/acct$account-20251110.jsonl" "mail/acct$account.jsonl"
     done
 fi
-"$bin/python" mail_server.py mail --fault acct1:429 --fault acct2:truncated >mail/url &
+"$bin/python" ../loopback/mail_server.py mail --fault acct1:429 --fault acct2:expired >mail/url &
 server=$!
 trap 'kill $server' EXIT
 trap 'exit 130' INT TERM
@@ -36,15 +36,13 @@ while [ ! -s mail/url ]; do
     kill -0 $server || exit 1
     sleep 0.1
 done
-MAIL_API_URL=$(cat mail/url)
-export MAIL_API_URL
+GMAIL_API_URL=$(cat mail/url)
+export GMAIL_API_URL
 
 echo "== the first run fetches everything"
 "$bin/lorchestra" run --config pipeline.yaml
-echo "== five messages arrive; the second run fetches them alone"
-days=$(ls mail/later 2>/dev/null | wc -l)  # each time a day later, as mail does come
-"$bin/lorchestra-sample" gmail-messages --name later --output mail/later --start 20251120 --days $((days + 1)) --records 5 >/dev/null
-cat "$(ls mail/later/*.jsonl | tail -n 1)" >>mail/acct1.jsonl
-"$bin/lorchestra" run --config pipeline.yaml
+echo "== one day is fetched again, and merged with what exists"
+"$bin/lorchestra" extract mail --from 2025-11-10 --to 2025-11-10
+"$bin/lorchestra" run --config pipeline.yaml --stage index
 echo "== and they can be searched"
 "$bin/vector-projector" search appointment --store phi-data/vector-store --limit 3

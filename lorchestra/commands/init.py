@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lorchestra.records import bundled
 from lorchestra.storage import private
 
 _TEMPLATE = Path(__file__).with_name("templates") / "pipeline.yaml"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCHEMA = Path(config.__file__).with_name("pipeline.schema.json")
 _DODO = '''\
 """The tasks of pipeline.yaml for doit."""
@@ -40,14 +42,16 @@ dumpdb = lorchestra.scheduler.dumpdb:DumpDB
 """
 
 
-def init(directory: Path) -> list[Path]:
+def init(directory: Path, name: str | None = None) -> list[Path]:
     """Create the files of a pipeline in a directory; return what was created.
+
+    The pipeline is called `name`, otherwise like the directory.
 
     The directory may exist and contain other files. Raises Failure(USAGE) if one of the files exists already; then
     nothing is changed.
     """
     files = {
-        "pipeline.yaml": f"# yaml-language-server: $schema={_SCHEMA}\n{_TEMPLATE.read_text()}",
+        "pipeline.yaml": _pipeline(_name(directory, name)),
         "dodo.py": _DODO,
         "doit.cfg": _DOIT_CFG,
         ".gitignore": "phi-data/\nlogs/\ninbox/\n.env\n.meltano/\n",
@@ -63,3 +67,18 @@ def init(directory: Path) -> list[Path]:
     for name, content in files.items():
         private.write(directory / name, content.encode())
     return created
+
+
+def _pipeline(name: str) -> str:
+    return f"# yaml-language-server: $schema={_SCHEMA}\n" + _TEMPLATE.read_text().replace("my-pipeline", name)
+
+
+def _name(directory: Path, name: str | None) -> str:
+    """The given name, or one made from the directory's name. Raises Failure(USAGE) if the given one is not valid."""
+    if name is None:
+        made = re.sub(r"[^a-z0-9_-]+", "-", directory.absolute().name.lower()).strip("-_")[:63]
+        return made or "my-pipeline"
+    if not _NAME.fullmatch(name):
+        message = f"{visible(name)!r} cannot name a pipeline"
+        raise Failure(Code.USAGE, message, advice="Use at most 63 lower-case letters, digits, _ and -.")
+    return name

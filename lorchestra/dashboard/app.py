@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from lorchestra.base.errors import HANDLING, Code
 from lorchestra.dashboard import alerts, charts, trends
 from lorchestra.dashboard.alerts import Alert, Notes
 from lorchestra.dashboard.journal import Journal
@@ -45,7 +46,12 @@ class Pages:
             loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._templates.filters |= {"local": local, "ago": ago, "duration": alerts.duration}
-        self._templates.globals |= {"pipeline": name, "line": charts.line, "timeline": charts.timeline}
+        self._templates.globals |= {
+            "pipeline": name,
+            "line": charts.line,
+            "timeline": charts.timeline,
+            "advice": advice,
+        }
 
     async def now(self, _request: Request) -> Response:
         """What runs now, or the last run."""
@@ -176,6 +182,14 @@ def create(name: str, journal: Journal, notes: Notes, check: Check) -> Starlette
         ],
         exception_handlers={HTTPException: pages.failure},
     )
+
+
+def advice(code: str) -> str:
+    """What to do about a failure; nothing for a code of another version."""
+    try:
+        return HANDLING[Code(code)].advice
+    except ValueError:
+        return ""
 
 
 def local(timestamp: str) -> str:

@@ -33,7 +33,8 @@ class _Impatient(H11Protocol):
         self.loop.call_later(_SECONDS_FOR_A_REQUEST, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():  # type: ignore[unreachable]
+        cycle: object = self.cycle  # None until a request is complete
+        if cycle is None and not self.transport.is_closing():
             self.transport.close()
 
 

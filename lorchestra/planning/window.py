@@ -3,7 +3,7 @@
 A source's `window:` in pipeline.yaml maps environment variables, or settings of a Meltano extractor, to templates:
 
     window:
-      messages.q: "after:{from:%Y/%m/%d}[ before:{to:%Y/%m/%d}]"
+      TAP_GMAIL_MESSAGES_Q: "after:{from:%Y/%m/%d}[ before:{to:%Y/%m/%d}]"
       start_date: "{from_utc}"
 
 `{from}` and `{to}` are the begin and the end (exclusive) in local time, `{from_utc}` and `{to_utc}` in UTC. A format of

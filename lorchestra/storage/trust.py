@@ -77,6 +77,10 @@ def steps(path: Path) -> Iterator[Step]:
         pending += reversed([part for part in target.parts if part != "/"])
 
 
+_LOCK = ".lock"
+"""uv lets everybody write to the lock of a virtual environment, an empty file whose content nobody reads."""
+
+
 def examine_ways(paths: Iterable[Path], *, shared: bool = True) -> Iterator[Exposure]:
     """How others could put something else in the place of these paths or change the files that they name.
 
@@ -124,6 +128,8 @@ def examine_tree(root: Path) -> Iterator[Exposure]:
                 mode = status.st_mode
                 if status.st_uid not in (0, me):
                     foreign += 1
+                elif entry.name == _LOCK and stat.S_ISREG(mode):
+                    continue
                 elif mode & 0o022 and not stat.S_ISLNK(mode) and others_may_write(entry.path, status, sticky=False):
                     writable += 1
                 if stat.S_ISDIR(mode):

@@ -54,7 +54,7 @@ def test_the_commented_sources_of_the_template_are_valid(tmp_path: Path) -> None
 def test_the_configuration_can_be_named_in_the_environment(tmp_path: Path) -> None:
     run("lorchestra", "init", "practice", cwd=tmp_path)
     shown = run("lorchestra", "status", cwd=tmp_path, LORCHESTRA_CONFIG="practice/pipeline.yaml").stdout
-    assert "pipeline   my-pipeline" in shown
+    assert "pipeline   practice" in shown
     assert (
         "is not supported" in run("lorchestra", "status", cwd=tmp_path, status=2, LORCHESTRA_CONFIG="gs://b/p").stderr
     )
@@ -68,8 +68,22 @@ def test_the_configuration_can_be_read_from_standard_input(tmp_path: Path) -> No
         command = [str(BIN / "lorchestra"), "-C", "practice", "status", "--config", "-"]
         return subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
 
-    assert "pipeline   my-pipeline" in status(content).stdout
-    assert status(content.replace("name: my", "nmae: my")).stderr.startswith("lorchestra: standard input:")
+    assert "pipeline   practice" in status(content).stdout
+    assert status(content.replace("name: practice", "nmae: practice")).stderr.startswith("lorchestra: standard input:")
+
+
+@pytest.mark.parametrize(
+    ("directory", "options", "name"),
+    [("Praxis Müller", (), "praxis-m-ller"), ("診療所", (), "my-pipeline"), ("p", ("--name", "records"), "records")],
+)
+def test_the_pipeline_has_a_valid_name(tmp_path: Path, directory: str, options: tuple[str, ...], name: str) -> None:
+    run("lorchestra", "init", directory, *options, cwd=tmp_path)
+    assert config.load(tmp_path / directory / "pipeline.yaml").name == name
+
+
+def test_an_invalid_name_creates_nothing(tmp_path: Path) -> None:
+    assert "cannot name a pipeline" in run("lorchestra", "init", "p", "--name", "a: b", cwd=tmp_path, status=2).stderr
+    assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("directory", ["no-such-directory", "gs://bucket/directory"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -60,3 +62,12 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
 @pytest.fixture
 def project(harness: Harness, meltano_venv: Path) -> Project:
     return Project.create(harness, meltano_venv)
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mail_server", ROOT / "examples" / "loopback" / "mail_server.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

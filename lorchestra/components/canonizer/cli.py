@@ -13,12 +13,12 @@ from lorchestra.base.errors import Code, Failure
 
 COMMANDS: Mapping[tuple[str, ...], str] = {
     ("transform", "run"): "canonize JSON Lines: stdin to stdout, or file to file",
-    ("transform", "list"): "the transforms of a registry",
-    ("transform", "show"): "one transform: its schemas, versions and digests",
+    ("transform", "list"): "list the transforms of a registry",
+    ("transform", "show"): "show the schemas, versions and digests of a transform",
     ("transform", "test"): "run the golden tests of a registry",
     ("transform", "new"): "create the skeleton of a transform",
     ("transform", "try"): "show a record and its result",
-    ("validate", "run"): "check JSON Lines against a schema",
+    ("validate", "run"): "validate JSON Lines against a schema",
     ("registry", "validate"): "check a registry",
     ("registry", "diff"): "classify the change between two schemas",
     ("registry", "checksum"): "compare or write the checksums of transforms",

@@ -20,7 +20,7 @@ VERBS = {
     "list": "list the objects of a type, newest first",
     "search": "find objects by the words in them",
     "embed": "compute embeddings for search --semantic",
-    "query": "read-only SQL over the objects",
+    "query": "run a read-only SQL query over the objects",
     "verify": "check every object and every row",
     "repair": "rebuild the database from the objects alone",
     "purge": "erase objects and all traces of them",

@@ -70,7 +70,9 @@ class _Input:
     def readline(self, limit: int) -> bytes:
         """The next line. If the input ends within a line, the writer was stopped: the rest is dropped and noted."""
         line = self._stream.readline(limit)
-        if line and not line.endswith(b"\n") and len(line) < limit and not messages.is_complete(line):
+        if line.endswith(b"\n"):
+            return line
+        if line and len(line) < limit and not messages.is_complete(line):
             self.torn = True
             return b""
         return line

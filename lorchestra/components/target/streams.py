@@ -26,6 +26,7 @@ class Stream:
         self.counts = {"records": 0, "discarded": 0, "violations": 0, "unchecked": 0}
         self._schema: Any = None
         self._file: atomic.AtomicFile | None = None
+        self._lines = bytearray()  # not written to the file yet: a call per record costs more than the write
 
     def declare(self, message: Mapping[str, Any]) -> None:
         """Take over a SCHEMA message. References outside the schema are not fetched: such a schema is not applied."""
@@ -44,7 +45,10 @@ class Stream:
             return
         if self._file is None:
             self._file = _continue(self.path)
-        self._file.write(text + b"\n")
+        self._lines += text
+        self._lines += b"\n"
+        if len(self._lines) >= _COPY:
+            self._flush()
         self.counts["records"] += 1
         if self._schema is None:
             self.counts["unchecked"] += 1
@@ -55,10 +59,23 @@ class Stream:
         """What the report file says about the stream, see docs/contracts.md."""
         return {"file": self.path.name if self.path else None, "key_properties": self.key_properties, **self.counts}
 
-    def take_file(self) -> list[atomic.AtomicFile]:
-        """The uncommitted file, if there is one. The next record starts another."""
+    def finish(self) -> list[atomic.AtomicFile]:
+        """The complete uncommitted file, if there is one. The next record starts another."""
+        self._flush()
         file, self._file = self._file, None
         return [file] if file else []
+
+    def discard(self) -> None:
+        """Remove what was not committed."""
+        self._lines.clear()
+        if self._file:
+            self._file.discard()
+        self._file = None
+
+    def _flush(self) -> None:
+        if self._file and self._lines:
+            self._file.write(bytes(self._lines))
+            self._lines.clear()
 
 
 class Streams:
@@ -79,7 +96,7 @@ class Streams:
 
     def commit(self) -> None:
         """Make every record so far durable under its file's name. Raises Failure(NO_SPACE | PERMISSION)."""
-        files = [file for stream in self.by_name.values() for file in stream.take_file()]
+        files = [file for stream in self.by_name.values() for file in stream.finish()]
         try:
             atomic.commit(files)
         finally:
@@ -89,8 +106,7 @@ class Streams:
     def discard(self) -> None:
         """Remove what was not committed."""
         for stream in self.by_name.values():
-            for file in stream.take_file():
-                file.discard()
+            stream.discard()
 
     def _path(self, name: str, number: int) -> Path | None:
         if self._date is None:

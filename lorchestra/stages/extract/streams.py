@@ -4,6 +4,7 @@ A loader writes one file per stream. Its name is either that of a raw file (`{so
 or the name of the stream (`messages.jsonl`). A source with one stream needs no setting; several streams are declared:
 
     streams: {messages: gmail-messages-acct1, message_list: null}      null: discard the stream and count its records
+    streams: {messages: "{source}", threads: "{source}-threads"}       for an entry that stands for several sources
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import NamedTuple
 from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.records import names
 from lorchestra.records.names import SUFFIX
+
+_SOURCE = "{source}"
 
 
 class Destination(NamedTuple):
@@ -62,7 +65,7 @@ class Streams:
         if not self.declared or not file.endswith(SUFFIX) or stream not in self.declared:
             return None
         raw = self.declared[stream]
-        return Destination(None if raw is None else names.DatedName(raw, date).file)
+        return Destination(None if raw is None else names.DatedName(raw.replace(_SOURCE, self.source), date).file)
 
     def _named(self, file: str) -> Destination | None:
         parsed = names.parse_raw(file)
@@ -77,7 +80,7 @@ class Streams:
         return names.DatedName(stem, self.date).file
 
     def _refusal(self, undeclared: list[str]) -> Failure:
-        lines = [f"{name}: {raw or 'null'}" for name, raw in (self.declared or {}).items()]
+        lines = [f"{name}: {_yaml(raw)}" for name, raw in (self.declared or {}).items()]
         lines += [f"{visible(name)}: {self.source}-{_slug(name)}" for name in undeclared]
         advice = "Add to this source in pipeline.yaml (null discards a stream):\n    streams:\n"
         return Failure(
@@ -86,6 +89,10 @@ class Streams:
             "nothing was published",
             advice=advice + "\n".join(f"      {line}" for line in lines),
         )
+
+
+def _yaml(raw: str | None) -> str:
+    return "null" if raw is None else f'"{raw}"' if raw.startswith("{") else raw
 
 
 def _slug(stream: str) -> str:

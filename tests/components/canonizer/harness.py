@@ -9,6 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lorchestra.components.canonizer.record import engines
+
+ENGINES = engines.installed()
+"""jsonatapy has no wheel for some systems; there the default engine is tested alone."""
+needs_jsonatapy = pytest.mark.skipif("jsonatapy" not in ENGINES, reason="jsonatapy has no wheel for this system")
 CAN = Path(sys.executable).with_name("can")
 RAW = "iglu:com.example/raw/jsonschema/1-0-0"
 NOTE = "iglu:org.canonical/note/jsonschema/1-0-0"

@@ -13,7 +13,7 @@ from lorchestra.components.canonizer.record import engines
 PAGE = (Path(__file__).parents[3] / "docs" / "conformance.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", engines.BUILT_IN)
+@pytest.mark.parametrize("name", engines.installed())
 def test_differences_from_the_reference_are_documented(name: str) -> None:
     section = PAGE.partition(f"### Differences of {name}\n")[2].partition("\n#")[0]
     documented = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)

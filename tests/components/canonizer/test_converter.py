@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.harness import NOTE, PASS_ON, Registry, can, rows
+from tests.components.canonizer.harness import ENGINES, NOTE, PASS_ON, Registry, can, rows
 
 GOOD = b'{"a":"good"}\n'
 DEEP = b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -70,7 +70,7 @@ def test_unusual_input_is_rejected_and_the_next_record_is_processed(case: str, m
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-@pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_is_accepted(case: str, engine: str, meta: Path) -> None:
     line, value = ACCEPTED[case]
     done = can("transform", "run", "--meta", meta, "--engine", engine, stdin=line + b"\n" + GOOD)
@@ -148,7 +148,7 @@ MANY = {
 }
 
 
-@pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_array_schema_validates_all_records_of_one_record_together(engine: str, tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     meta = registry.flat("parts.{'id': $}", engine=engine)

@@ -17,7 +17,7 @@ from lorchestra.components.canonizer.record import engines
 from lorchestra.components.canonizer.record.engines import EvaluationFault, SyntaxFault
 from tests.components.canonizer.harness import CAN, Registry
 
-ENGINES = [engines.load(name) for name in engines.BUILT_IN]
+ENGINES = [engines.load(name) for name in engines.installed()]
 each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.NAME)
 
 
@@ -155,4 +155,5 @@ def test_an_engine_of_another_package_runs_transforms(tmp_path: Path) -> None:
 
 def test_built_in_engines_are_found_without_a_search_for_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: pytest.fail("read the entry points"))
-    assert [engines.load(name).NAME for name in engines.BUILT_IN] == list(engines.BUILT_IN)
+    assert engines.load(engines.DEFAULT).NAME == engines.DEFAULT
+    assert {engine.NAME for engine in ENGINES} <= set(engines.BUILT_IN)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lorchestra.components.canonizer.record import engines, functions
 from lorchestra.components.canonizer.record.functions import addresses, dates, mail, markdown, markup
 
-ENGINES = [engines.load("jsonatapy"), engines.load("jlens")]
+ENGINES = [engines.load(name) for name in engines.installed()]
 
 
 def evaluate(engine: engines.Engine, source: str, value: Any) -> Any:

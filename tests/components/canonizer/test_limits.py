@@ -19,7 +19,7 @@ from lorchestra.components.canonizer.authoring.checks import schemas
 from lorchestra.components.canonizer.record.requests import Check, Chunk, Order
 from lorchestra.components.canonizer.workers import limits
 from lorchestra.components.canonizer.workers.pool import Pool
-from tests.components.canonizer.harness import CAN, NOTE, RAW, Registry, can, rows
+from tests.components.canonizer.harness import CAN, ENGINES, NOTE, RAW, Registry, can, needs_jsonatapy, rows
 
 LINES = b'{"n":0}\n{"n":1}\n{"n":0}\n'
 BOMBS = {
@@ -44,7 +44,7 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", BOMBS)
 def test_only_the_record_that_exceeds_a_limit_is_rejected(case: str, engine: str, tmp_path: Path) -> None:
     bomb, reasons = BOMBS[case]
@@ -68,6 +68,7 @@ def test_an_endless_loop_meets_the_time_limit(tmp_path: Path) -> None:
     assert b"1 transform:time_limit" in done.stderr
 
 
+@needs_jsonatapy
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(.*)*x"])
 def test_a_catastrophic_regex_takes_linear_time_in_jsonatapy(pattern: str, tmp_path: Path) -> None:
     meta = Registry(tmp_path).flat(f'{{"hit": $contains(a, /{pattern}/)}}', engine="jsonatapy")

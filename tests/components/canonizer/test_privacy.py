@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.canonizer.harness import NOTE, RAW, Registry, can
+from tests.components.canonizer.harness import ENGINES, NOTE, RAW, Registry, can
 
 TOKEN = "CANARY7731"
 SPECS = {
@@ -36,7 +36,7 @@ LINES = [
 STDIN = "\n".join(LINES).encode()
 
 
-@pytest.mark.parametrize("engine", ["jsonatapy", "jlens"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", SPECS)
 def test_no_text_of_a_record_leaves_its_files(case: str, engine: str, tmp_path: Path) -> None:
     spec, schema = SPECS[case]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.harness import CAN, NOTE, RAW, Registry, can
+from tests.components.canonizer.harness import CAN, NOTE, RAW, Registry, can, needs_jsonatapy
 
 SELF = {"vendor": "org.canonical", "name": "note", "format": "jsonschema", "version": "1-0-0"}
 
@@ -341,6 +341,7 @@ def test_findings_as_json(tmp_path: Path) -> None:
     assert b"findings: 2" in done.stderr
 
 
+@needs_jsonatapy
 def test_a_golden_test_that_another_engine_fails_is_a_warning(tmp_path: Path) -> None:
     registry = sound(tmp_path)
     golden = {"input": "tests/a.input.json", "expect": "tests/a.output.json"}

@@ -18,7 +18,7 @@ import pytest
 
 from lorchestra.components.canonizer.job import serve
 from lorchestra.components.canonizer.workers.pool import Pool
-from tests.components.canonizer.harness import CAN, RAW, Registry, can, rows
+from tests.components.canonizer.harness import CAN, RAW, Registry, can, needs_jsonatapy, rows
 
 SPEC = 'id = "bomb" ? $pad("x", 10000000000) : many ? [1..many].{"n": $} : drop ? () : {"id": id}'
 
@@ -233,6 +233,7 @@ def test_a_tampered_transform_is_refused_unless_the_job_allows_it(server: Server
     assert rows(Path(job["output"]).read_bytes())[0] == {"evil": "a"}
 
 
+@needs_jsonatapy
 def test_a_record_that_kills_its_worker_is_rejected(server: Server, job: dict[str, Any]) -> None:
     Path(job["inputs"][0]["path"]).write_bytes(b'{"id":"a"}\n{"id":"bomb"}\n{"id":"b"}\n')
     result = server.ask(job | {"engine": "jsonatapy"})  # its $pad has no limit

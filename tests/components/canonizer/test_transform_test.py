@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.canonizer.harness import NOTE, Registry, can
+from tests.components.canonizer.harness import NOTE, Registry, can, needs_jsonatapy
 
 
 def registry(root: Path, spec: str, cases: dict[str, tuple[Any, Any]]) -> Registry:
@@ -91,6 +91,7 @@ def test_a_golden_that_is_not_json_is_a_fault_of_that_case_alone(broken: str, tm
     assert "not JSON" in done.stdout.decode()
 
 
+@needs_jsonatapy
 def test_all_engines_are_compared(tmp_path: Path) -> None:
     registry(tmp_path, '{"id": id}', {"a": ({"id": "1"}, {"id": "1"})})
     agreeing = can("transform", "test", "--registry", tmp_path, "--engine", "all")

@@ -541,3 +541,13 @@ def test_progress_goes_to_a_descriptor(filled: Bench, monkeypatch: pytest.Monkey
         counts = [json.loads(line) for line in lines]
     assert [count["records_in"] for count in counts] == list(range(1, len(counts) + 1))
     assert counts
+
+
+def test_records_of_an_array_schema_are_stored_one_by_one(bench: Bench) -> None:
+    part = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+    uri = "iglu:org.x/part/jsonschema/1-0-0"
+    bench.schema(uri, {"type": "array", "minItems": 2, "items": part, "x-key": ["id"]})
+    bench.canonical("part-20251101.jsonl", [{"id": "a", "schema": uri}, {"id": 5, "schema": uri}])
+    report = bench.pull()
+    assert counts(report, "inserted", "rejected") == [1, 1]
+    assert bench.registry("part")["key"] == ["id"]

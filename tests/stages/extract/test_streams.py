@@ -24,6 +24,17 @@ def test_declared_streams_have_raw_files_of_their_own_or_are_discarded() -> None
     }
 
 
+def test_a_raw_name_may_contain_the_name_of_the_source() -> None:
+    streams = Streams(NAME, DATE, {"messages": "{source}", "threads": "{source}-threads"})
+    assert streams.destinations(["messages.jsonl", "threads.jsonl"]) == {
+        "messages.jsonl": RAW,
+        "threads.jsonl": Destination(f"{NAME}-threads-{DATE}.jsonl"),
+    }
+    with pytest.raises(Failure) as caught:
+        streams.destinations(["labels.jsonl"])
+    assert '      messages: "{source}"\n' in caught.value.advice
+
+
 @pytest.mark.parametrize(
     ("declared", "files", "undeclared"),
     [

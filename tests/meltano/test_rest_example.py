@@ -1,8 +1,7 @@
-"""The example project: a Singer SDK tap and target-lorchestra against an HTTP server that has bad days."""
+"""The example with a REST API: a Singer SDK tap and target-lorchestra against an HTTP server that has bad days."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from lorchestra.stages.extract.result import SourceResult
 from tests.meltano.conftest import ROOT
 from tests.stages.harness import Harness
 
-EXAMPLE = ROOT / "examples" / "meltano-ingest"
+EXAMPLE = ROOT / "examples" / "meltano-rest"
 NAME = "gmail-messages-acct1-personal"
 RAW = f"{NAME}-20251112.jsonl"
 CANARY = "PHI-Canary-9d1e"
@@ -31,7 +30,7 @@ CANARY = "PHI-Canary-9d1e"
 @pytest.fixture(scope="session")
 def installed(meltano_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example's project with its plugins."""
-    repo = tmp_path_factory.mktemp("example") / "meltano-ingest"
+    repo = tmp_path_factory.mktemp("example") / "meltano-rest"
     shutil.copytree(
         EXAMPLE, repo, ignore=shutil.ignore_patterns(".meltano", ".venv", "phi-data", "logs", "mail", ".env")
     )
@@ -48,15 +47,6 @@ def installed(meltano_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         [meltano_venv / "bin" / "meltano", "--log-level", "warning", "install"], cwd=repo, env=env, check=True
     )
     return repo
-
-
-@pytest.fixture(scope="session")
-def mail_server() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mail_server", EXAMPLE / "mail_server.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Mailbox:

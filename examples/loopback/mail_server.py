@@ -1,11 +1,14 @@
-"""A loopback server that imitates the two calls of Gmail's API that a mailbox is read with, and its bad days.
+"""A loopback server that imitates Gmail: OAuth tokens, listing and getting messages, and its faults.
 
     python mail_server.py MAIL [--port 0] [--fault ACCOUNT:KIND[:TIMES]]...
 
-serves MAIL/{account}.jsonl, one message a line; the files are read at each request, so mail may arrive any time. The
-address is printed as the first line. TIMES counts how many requests a fault spoils (1); KIND is one of
+It serves MAIL/{account}.jsonl, one message per line; the files are read at each request, so mail may always arrive.
+The address is printed as the first line. `POST /token` exchanges the refresh token for an access token, which is valid
+for an hour. `q` of the list knows `after:` and `before:` with a date or with seconds. TIMES counts how many requests a
+fault spoils (1); KIND is one of
 
     401         the token is refused
+    expired     the access token in use has expired
     429         too many requests: Retry-After says one second
     500         an internal error
     slow        the answer takes two seconds
@@ -18,16 +21,20 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import secrets
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "example-token"  # noqa: S105 - of a server that holds synthetic mail only
-KINDS = ("401", "429", "500", "slow", "truncated", "poison")
+"""A token that does not expire, for taps without OAuth."""
+CREDENTIALS = {"client_id": "example-client", "client_secret": "example-secret", "refresh_token": "example-refresh"}
+KINDS = ("401", "expired", "429", "500", "slow", "truncated", "poison")
 _PATH = re.compile(r"/gmail/v1/users/([a-z0-9-]+)/messages(?:/([^/]+))?")
 
 
@@ -41,6 +48,9 @@ class MailServer(ThreadingHTTPServer):
         self.mail = mail
         self.faults: dict[tuple[str, str], int] = {}
         self.gets = 0
+        self.queries: list[str] = []
+        self.tokens: set[str] = set()
+        self.token_seconds = 3600
         self._lock = threading.Lock()
 
     @property
@@ -64,6 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
     server: MailServer
     protocol_version = "HTTP/1.1"
 
+    def do_POST(self) -> None:
+        """Exchange the refresh token for an access token: https://developers.google.com/identity/protocols/oauth2"""
+        body = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        given = {name: values[0] for name, values in body.items()}
+        wanted = CREDENTIALS | {"grant_type": "refresh_token"}
+        if self.path != "/token" or any(given.get(name) != value for name, value in wanted.items()):
+            self._answer(401, {"error": "invalid_grant"})
+            return
+        token = secrets.token_hex(8)
+        self.server.tokens.add(token)
+        self._answer(200, {"access_token": token, "expires_in": self.server.token_seconds, "token_type": "Bearer"})
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         match = _PATH.fullmatch(parts.path)
@@ -71,7 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"error": {"code": 404}})
             return
         account, identity = match.groups()
-        if self.headers["Authorization"] != f"Bearer {TOKEN}" or self.server.spoils(account, "401"):
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.server.spoils(account, "expired"):
+            self.server.tokens.discard(token)
+        if token not in {TOKEN, *self.server.tokens} or self.server.spoils(account, "401"):
             self._answer(401, {"error": {"code": 401}})
         elif self.server.spoils(account, "429"):
             self._answer(429, {"error": {"code": 429}}, {"Retry-After": "1"})
@@ -84,9 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200 if answer else 404, answer, cut=self.server.spoils(account, "truncated"))
 
     def _list(self, account: str, query: dict[str, list[str]]) -> dict[str, Any]:
-        after = re.fullmatch(r"after:(\d+)", query.get("q", [""])[0])
-        since = int(after[1]) * 1000 if after else 0
-        messages = [m for m in self.server.messages(account) if int(m["internalDate"]) >= since]
+        words = query.get("q", [""])[0]
+        self.server.queries.append(words)
+        since, until = _moment("after", words) or 0, _moment("before", words) or 10**15
+        messages = [m for m in self.server.messages(account) if since <= int(m["internalDate"]) < until]
         start, size = int(query.get("pageToken", ["0"])[0]), int(query.get("maxResults", ["100"])[0])
         page = messages[start : start + size]
         answer: dict[str, Any] = {"resultSizeEstimate": len(messages)}
@@ -120,6 +146,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a request line names messages."""
+
+
+def _moment(word: str, query: str) -> int | None:
+    """The milliseconds since 1970 that a word of a query names: seconds, or a date, whose midnight is taken in UTC."""
+    found = re.search(rf"\b{word}:(\d+)(?:/(\d+)/(\d+))?", query)
+    if found is None:
+        return None
+    year, month, day = found.groups()
+    return int(datetime(int(year), int(month), int(day), tzinfo=UTC).timestamp() if month else int(year)) * 1000
 
 
 def main() -> None:
