@@ -18,7 +18,7 @@ from lorchestra.dashboard.guard import App, Guard, Sessions
 from lorchestra.storage import trust
 
 _MOST_CONNECTIONS = 64
-_SECONDS_FOR_A_REQUEST = 10.0
+_SECONDS_FOR_A_REQUEST = 5.0
 _LONGEST_HEAD = 16 * 1024
 
 
@@ -51,6 +51,7 @@ def serve_port(app: App, port: int, announce: Callable[[str], None]) -> None:
         raise Failure(
             Code.CONFIG, f"port {port}: {os.strerror(error.errno or 0)}", advice="Choose another --port."
         ) from None
+    listening.listen(_MOST_CONNECTIONS)
     port = listening.getsockname()[1]
     sessions = Sessions(lambda token: announce(f"http://127.0.0.1:{port}/enter?token={token}"))
     sessions.offer()
@@ -68,6 +69,7 @@ def serve_socket(app: App, path: Path, announce: Callable[[str], None]) -> None:
             listening.bind(str(path))
     except OSError as error:
         raise from_os_error(error, path) from None
+    listening.listen(_MOST_CONNECTIONS)
     announce(f"unix:{path}")
     try:
         _serve(Guard(app, frozenset({"localhost"}), None), listening)
@@ -88,7 +90,6 @@ def _serve(app: Any, listening: socket.socket) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=1,
     )
-    listening.listen(_MOST_CONNECTIONS)
     uvicorn.Server(config).run(sockets=[listening])
 
 
