@@ -1,6 +1,6 @@
 """`vector-projector`: arguments, and which command they mean.
 
-Each verb is a module of `commands`, imported when it is asked for.
+Each verb is a module of `commands`, imported only when it is used.
 """
 
 from __future__ import annotations
