@@ -115,7 +115,7 @@ EDITS: dict[str, tuple[Edit, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_whatever_moved_is_the_reason(made: Made, edit: str) -> None:
+def test_the_change_is_the_reason(made: Made, edit: str) -> None:
     remembered = verdict.signature(made.recipe, made.canonical_files())
     change, reasons = EDITS[edit]
     change(made)
@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_read_was_changed(made: Made, monkeypatch: pytest.
     assert verdict.judge(made.recipe, canonical_files).reasons == (f"input changed: {A}",)
 
 
-def test_a_receipt_is_read_or_is_none(made: Made, tmp_path: Path) -> None:
+def test_a_damaged_lineage_counts_as_missing(made: Made, tmp_path: Path) -> None:
     assert lineage.read(made.lineage) == made.receipt
     assert lineage.read(tmp_path / "nowhere") is None
     (tmp_path / "list").write_text("[]")
