@@ -106,8 +106,8 @@ EDITS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "target now a link": (lambda m: turn_into_link(m.target), ("target deleted",)),
     "rejects edited": (lambda m: rewrite(m.rejects, b'{"REJECT":1}\n'), ("rejects file edited",)),
     "rejects gone": (lambda m: m.rejects.unlink(), ("rejects file deleted",)),
-    "input grew": (lambda m: m.raw(A).write_bytes(b'{"a":1}\n{"a":2}\n'), (f"input grew: {A}",)),
-    "input shrank": (lambda m: m.raw(B).write_bytes(b'{"b":1}\n'), (f"input shrank: {B}",)),
+    "input grew": (lambda m: m.raw(A).write_bytes(b'{"a":1}\n{"a":2}\n'), (f"input grew: {A} (8 to 16 bytes)",)),
+    "input shrank": (lambda m: m.raw(B).write_bytes(b'{"b":1}\n'), (f"input shrank: {B} (16 to 8 bytes)",)),
     "input edited, mtime kept": (lambda m: rewrite(m.raw(A), b'{"a":9}\n'), (f"input changed: {A}",)),
     "input gone": (lambda m: m.raw(A).unlink(), (f"input vanished: {A}",)),
     "several": (lambda m: remove(m.raw(A), m.target), ("target deleted", f"input vanished: {A}")),
@@ -136,14 +136,19 @@ def test_other_inputs_are_a_reason(made: Made) -> None:
     more = (*made.recipe.inputs, ("gmail-c-20251112.jsonl", TRANSFORM))
     assert made.reasons(inputs=more) == ("new input gmail-c-20251112.jsonl",)
     assert made.reasons(inputs=made.recipe.inputs[:1]) == (f"input vanished: {B}",)
-    assert made.reasons(inputs=((A, TRANSFORM), (B, "email/other"))) == (f"other transform for {B}",)
+    assert made.reasons(inputs=((A, TRANSFORM), (B, "email/other"))) == (
+        f"other transform for {B} ({TRANSFORM} to email/other)",
+    )
 
 
 @pytest.mark.parametrize(
     ("recipe", "reasons"),
     [
         ({**RECIPE, TRANSFORM: "edited"}, (f"{TRANSFORM} changed",)),
-        ({**RECIPE, "canonizer": "can 2", "settings": "[false]"}, ("canonizer changed", "settings changed")),
+        (
+            {**RECIPE, "canonizer": "can 2", "settings": "[false]"},
+            ("canonizer changed (can 1 to can 2)", "settings changed"),
+        ),
         ({**RECIPE, "engine": "x"}, ("engine is new",)),
         ({name: text for name, text in RECIPE.items() if name != "settings"}, ("settings is no longer used",)),
     ],
