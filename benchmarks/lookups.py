@@ -35,16 +35,20 @@ def measure(root: Path) -> list[tuple[str, str, str, str]]:
 
         rows = [_row("`get`", "1", get)]
         for name, word in words.items():
-            wanted = Wanted(search.match(word))
-            query = "SELECT count(*) FROM fulltext WHERE fulltext MATCH ?"
-            count = f"{connection.execute(query, (wanted.match,)).fetchone()[0]:,}"  # type: ignore[index]
+            wanted = Wanted(word)
+            plans = search.plans(connection, wanted)
+            count = f"{search.count(connection, plans, wanted):,}"
             rows.append(_row(f"`search`, {name}", count, _newest(store, connection, wanted)))
-            rows.append(_row(f"`search --rank`, {name}", count, partial(search.ranked, connection, wanted, 2)))
+            rows.append(_row(f"`search --rank`, {name}", count, partial(search.ranked, connection, plans, wanted, 2)))
     return rows
 
 
 def _newest(store: Store, connection: apsw.Connection, wanted: Wanted) -> Callable[[], object]:
-    return lambda: search.results(store, search.newest(connection, wanted), wanted.match)
+    def ask() -> object:
+        plans = search.plans(connection, wanted)
+        return search.results(store, connection, search.by_time(connection, plans, wanted), plans)
+
+    return ask
 
 
 def _words(connection: apsw.Connection) -> dict[str, str]:

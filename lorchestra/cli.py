@@ -19,12 +19,15 @@ SOURCES = ("gmail", "exchange", "dataverse", "forms", "files", "mailbox", "comma
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
 _INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
 _AUDIT = "show or verify the audit log: who ran what, and who read records"
+_WOULD_RUN = 9
+"""The exit status of --exit-code. Statuses up to 8 say what failed."""
 _EXAMPLES = """\
 examples:
   lorchestra init practice             create a pipeline in a new directory
   lorchestra run                       extract, canonize and index; up-to-date files are skipped
   lorchestra run --dry-run             show what would run, and why
   lorchestra run --stage canonize      start from the existing raw files
+  lorchestra explain email-20251112    show why this file would be rebuilt
 
 `doit` runs the same tasks; `doit list --all --status` shows them. Exit statuses: docs/contracts.md."""
 
@@ -90,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     run = _verb(verbs, "run", _run, "run the stages; up-to-date files are skipped")
     run.add_argument("--stage", choices=tuple(STAGES), help="only this stage (index updates canonical files first)")
     run.add_argument("--dry-run", action="store_true", help="show what would run and why; change nothing")
+    would_run = f"with --dry-run: exit with {_WOULD_RUN} if a task would run"
+    run.add_argument("--exit-code", action="store_true", help=would_run)
     amount = run.add_mutually_exclusive_group()
     amount.add_argument("--verbose", action="store_true", help="list every task, also those that are up to date")
     amount.add_argument("--quiet", action="store_true", help="print nothing unless something fails")
@@ -98,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     extract = _verb(verbs, "extract", _extract, "extract some sources, also for a time window", epilog=_WINDOWS)
     extract.add_argument("names", nargs="+", metavar="NAME", help="a source, or an entry of pipeline.yaml")
     _window_options(extract)
+
+    explain = _verb(verbs, "explain", _explain, "show why a task would run, with old and new values")
+    explain.add_argument("target", metavar="TARGET", help="a task, or the name or path of a canonical file")
+    explain.add_argument("--json", action="store_true", help="print one JSON object")
 
     status = _verb(verbs, "status", _status, "show the last run, what is out of date, failures and the next step")
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -217,9 +226,7 @@ def _run(options: argparse.Namespace) -> int:
 
     stages = [options.stage] if options.stage else list(STAGES)
     if options.dry_run:
-        for step in run.preview(options.config, stages):
-            print(f"{step.verb:<5} {step.task:<46} {step.reason}")
-        return 0
+        return _dry_run(options, stages)
     listener = _print_event if options.json else None
     result = run.run(options.config, stages, verbose=options.verbose, quiet=options.quiet, listener=listener)
     if isinstance(result, int) or options.quiet or options.json:
@@ -238,6 +245,40 @@ def _extract(options: argparse.Namespace) -> int:
     if options.end and not (options.start and options.start < options.end):
         raise Failure(Code.USAGE, "--to needs a --from before it")
     return extract.extract(options.config, options.names, Window(options.start, options.end, options.full_refresh))
+
+
+def _dry_run(options: argparse.Namespace, stages: Sequence[str]) -> int:
+    import json
+
+    from lorchestra.commands import preview
+
+    steps = preview.preview(options.config, stages)
+    if options.json:
+        print(json.dumps(preview.as_json(steps), indent=2))
+    else:
+        for step in () if options.quiet else steps:
+            print(step.text)
+        print(f"{preview.totals(steps)}. Nothing was changed.")
+    return _WOULD_RUN if options.exit_code and not all(step.is_done for step in steps) else 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    import json
+
+    from lorchestra.commands import preview
+
+    step, before, after = preview.explain(options.config, options.target)
+    if options.json:
+        parts = {"before": preview.as_json(before), "after": preview.as_json(after)}
+        print(json.dumps(preview.as_json([step])[0] | parts, indent=2))
+        return 0
+    print(f"{step.task}: {step.verb}")
+    for reason in step.reasons:
+        print(f"  {reason}")
+    for title, steps in (("before it", before), ("after it", after)):
+        for other in steps:
+            print(f"{title}: {other.task}: {other.verb}, {'; '.join(other.reasons)}")
+    return 0
 
 
 def _print_event(event: dict[str, Any]) -> None:

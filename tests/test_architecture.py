@@ -52,6 +52,6 @@ def test_the_glossary_is_short() -> None:
     assert 10 <= len(re.findall(r"^\| (?!term|---)", section("Glossary"), re.MULTILINE)) <= 25
 
 
-def test_its_links_lead_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", PAGE):
         assert (ROOT / "docs" / target).exists(), target

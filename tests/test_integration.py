@@ -23,7 +23,7 @@ def test_two_runs_of_the_same_input_are_equal_to_the_byte(built: Project, tmp_pa
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
-def test_killed_anywhere_and_started_again_gives_the_same(built: Project, tmp_path: Path, fraction: float) -> None:
+def test_a_run_after_a_kill_gives_the_same_result(built: Project, tmp_path: Path, fraction: float) -> None:
     other = Project(tmp_path / "other")
     began = time.monotonic()
     Project(tmp_path / "measured").run("doit")
@@ -103,7 +103,7 @@ def test_a_closed_pipe_is_no_error(built: Project) -> None:
     assert piped.stderr == ""
 
 
-def test_a_partial_failure_keeps_the_rest_and_is_told(project: Project) -> None:
+def test_a_partial_failure_is_reported_and_keeps_the_rest(project: Project) -> None:
     project.edit("    sources:\n", '    sources:\n      broken-source-x: {type: command, command: ["false"]}\n')
     run = project.run("lorchestra", "run", status=1)
     assert "extract:broken-source-x" in run.stdout

@@ -67,7 +67,7 @@ def test_the_configuration_it_shows_is_valid(tmp_path: Path) -> None:
     assert {source.type for source in loaded.extract.sources} == {"meltano", "command", "files", "mailbox"}
 
 
-def test_its_links_lead_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README.read_text()):
         assert (ROOT / target).exists(), target
 

@@ -51,16 +51,21 @@ KINDS: dict[str, Kind] = {
 _GMAIL = """\
   - name: tap-gmail
     namespace: tap_gmail
-    pip_url: meltanolabs-tap-gmail==0.0.1 setuptools<81 jsonpath-ng<1.6
+    pip_url: meltanolabs-tap-gmail setuptools<81 jsonpath-ng<1.6
     executable: tap-gmail
     capabilities: [catalog, discover, state]
     settings:
-    - {name: oauth_credentials.client_id, sensitive: true}
-    - {name: oauth_credentials.client_secret, sensitive: true}
-    - {name: oauth_credentials.refresh_token, sensitive: true}
+    - {name: oauth_credentials.client_id}
+    - {name: oauth_credentials.client_secret, kind: password, sensitive: true}
+    - {name: oauth_credentials.refresh_token, kind: password, sensitive: true}
     - {name: user_id}
-    - {name: messages.q}
-    select: [messages.*, message_list.*]"""
+    # The tap reads a key with a dot in it; without the backslash Meltano makes a nested object of it.
+    - {name: 'messages\\.q', aliases: [messages_q]}
+    config:
+      oauth_credentials:
+        client_id: $GMAIL_CLIENT_ID  # these three in .env
+        client_secret: $GMAIL_CLIENT_SECRET
+        refresh_token: $GMAIL_REFRESH_TOKEN"""
 _OTHER = """\
   - name: %(tap)s
     namespace: %(namespace)s

@@ -1,33 +1,22 @@
-"""`lorchestra run`: run the selected stages with doit; with --dry-run, show what would run."""
+"""`lorchestra run`: run the selected stages with doit."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from lorchestra import __version__, phi
+from lorchestra import __version__
 from lorchestra.base import program
 from lorchestra.base.errors import Exit
 from lorchestra.history import runs
 from lorchestra.history.log import Log
 from lorchestra.history.runs import RunRecord
 from lorchestra.planning import noop, preflight, run_audit, surroundings, trusted_files
-from lorchestra.planning.snapshot import ALWAYS_EXTRACTED, Snapshot
+from lorchestra.planning.snapshot import Snapshot
 from lorchestra.process import programs
-
-_EXTRACTED_FIRST = "its sources are extracted first"
-
-
-class Step(NamedTuple):
-    """What would happen to a task: RUN, MAYBE (if an earlier task decides), FAIL or skip, and why."""
-
-    task: str
-    verb: str
-    reason: str
-
 
 Listener = Callable[[dict[str, Any]], None]
 """Takes an event (history/events.schema.json)."""
@@ -84,55 +73,3 @@ def _check(snapshot: Snapshot, stages: Sequence[str]) -> None:
         _ = snapshot.rules  # raises if the registry or a transform is missing
     if "index" in stages:
         programs.find(snapshot.config.index.command[0])
-
-
-def preview(path: Path, stages: Sequence[str]) -> list[Step]:
-    """What a run of these stages would do. Changes nothing. Raises Failure if the run could not start."""
-    snapshot = preflight.snapshot(path)
-    phi.refuse(preflight.examine(snapshot))
-    return list(_steps(snapshot, stages))
-
-
-def _steps(snapshot: Snapshot, stages: Sequence[str]) -> Iterator[Step]:
-    found = [*_extract(snapshot)] if "extract" in stages else []
-    extracting = bool(found)
-    if "canonize" in stages or "index" in stages:
-        found += _canonize(snapshot, extracting)
-    if "index" in stages:
-        moving = {step.task.partition(":")[2].rpartition("-")[0] for step in found if step.verb in ("RUN", "MAYBE")}
-        types = {target.type for target in snapshot.plan.targets} | {rule.type for rule in snapshot.rules}
-        found += _index(snapshot, moving & types, extracting)
-    for step in found:
-        ignored = snapshot.store.ignored(step.task)
-        yield step._replace(verb="skip", reason="ignored (doit ignore)") if ignored else step
-
-
-def _extract(snapshot: Snapshot) -> Iterator[Step]:
-    from lorchestra.stages.extract import extraction  # not needed by a no-op run
-
-    for source in extraction.every(snapshot.config.extract.sources):
-        failure = extraction.fault(source)
-        verb, reason = ("FAIL", failure.message) if failure else ("RUN", ALWAYS_EXTRACTED)
-        yield Step(f"extract:{source.name}", verb, reason)
-
-
-def _canonize(snapshot: Snapshot, extracting: bool) -> Iterator[Step]:
-    for target in snapshot.plan.targets:
-        reasons = "; ".join(snapshot.verdict(target).reasons)
-        yield _step(f"canonize:{target.name}", reasons, extracting, _EXTRACTED_FIRST)
-    if extracting:
-        for type_ in sorted({rule.type for rule in snapshot.rules} - {target.type for target in snapshot.plan.targets}):
-            yield Step(f"canonize:{type_}-*", "MAYBE", "no raw file yet; its sources are extracted first")
-
-
-def _index(snapshot: Snapshot, moving: set[str], extracting: bool) -> Iterator[Step]:
-    types = snapshot.index_reasons()
-    for type_ in sorted({*types, *moving}):
-        maybe = _EXTRACTED_FIRST if extracting else "canonical files will be rebuilt"
-        yield _step(f"index:{type_}", types.get(type_) or "", type_ in moving or extracting, maybe)
-
-
-def _step(task: str, reason: str, uncertain: bool, maybe: str) -> Step:
-    if reason:
-        return Step(task, "RUN", reason)
-    return Step(task, "MAYBE", maybe) if uncertain else Step(task, "skip", "up to date")

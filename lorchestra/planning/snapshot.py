@@ -96,7 +96,8 @@ class Snapshot:
     def recipe(self, target: Target) -> Recipe:
         """How a target would be built now."""
         used = {name: self.transforms[name].fingerprint for name in dict.fromkeys(i.transform for i in target.inputs)}
-        return Recipe(target.name, target.inputs, used | self._recipe)
+        described = {name: {**self.transforms[name].digests, "version": self.transforms[name].version} for name in used}
+        return Recipe(target.name, target.inputs, used | self._recipe, described)
 
     def verdict(self, target: Target) -> Verdict:
         """Whether a target must be built, and why; judged once."""

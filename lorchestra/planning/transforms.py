@@ -26,6 +26,7 @@ class Transform(NamedTuple):
     fingerprint: str
     digests: Mapping[str, str]
     """What a job requires of the worker: the digests of the metadata and the spec, by their names in the lineage."""
+    version: str = ""
 
 
 def resolve(root: Path, schemas: Path, transform_id: str) -> Transform:
@@ -44,7 +45,9 @@ def resolve(root: Path, schemas: Path, transform_id: str) -> Transform:
     roots = [key for key in (source, target) if key]
     files = (meta, _spec(meta, entries), *_closure(iglu.SchemaRegistry(schemas), roots))
     digests = {"meta_sha256": _sha256(files[0]), "spec_sha256": _sha256(files[1])}
-    return Transform(transform_id, meta, target.name, files, _fingerprint(files), digests)
+    return Transform(
+        transform_id, meta, target.name, files, _fingerprint(files), digests, str(entries.get("version") or "")
+    )
 
 
 def _schema_key(entries: dict[str, Any], keys: tuple[str, ...]) -> iglu.SchemaKey | None:

@@ -8,13 +8,19 @@ has moved.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lorchestra.base.errors import visible
 from lorchestra.records import lineage, targets
 from lorchestra.storage.listing import Identity, Listing, identity
+
+_SETTINGS = ("skip_invalid", "require_checksums", "max_rejects")
+"""In the order in which the recipe holds them."""
+_PARTS = {"spec": "spec_sha256", "metadata": "meta_sha256"}
 
 
 class CanonicalFiles(NamedTuple):
@@ -32,6 +38,8 @@ class Recipe(NamedTuple):
     name: str
     inputs: tuple[tuple[str, str], ...]
     recipe: Mapping[str, str]
+    transforms: Mapping[str, Mapping[str, str]] = {}
+    """By id: `version`, `meta_sha256` and `spec_sha256`, to say what changed. The recipe decides whether it did."""
 
 
 class Verdict(NamedTuple):
@@ -75,7 +83,7 @@ def _reasons(recipe: Recipe, files: CanonicalFiles) -> Iterator[str]:
         return
     try:
         yield from _changed_outputs(file, receipt, files)
-        yield from _changed_recipe(recipe.recipe, receipt.get("recipe"))
+        yield from _changed_recipe(recipe, receipt)
         yield from _made_by_other(receipt)
         yield from _changed_inputs(recipe, receipt["inputs"], files.raw)
     except (KeyError, TypeError, AttributeError):
@@ -97,15 +105,46 @@ def _changed_outputs(file: str, receipt: dict[str, Any], files: CanonicalFiles) 
             yield f"{what} edited"
 
 
-def _changed_recipe(now: Mapping[str, str], then: Mapping[str, str] | None) -> Iterator[str]:
-    before = then or {}
+def _changed_recipe(recipe: Recipe, receipt: dict[str, Any]) -> Iterator[str]:
+    now, before = recipe.recipe, receipt.get("recipe") or {}
+    used = {entry["transform"]["id"]: entry["transform"] for entry in receipt["inputs"]}
     for name in sorted(now.keys() | before.keys()):
         if name not in before:
             yield f"{name} is new"
         elif name not in now:
             yield f"{name} is no longer used"
         elif now[name] != before[name]:
-            yield f"{name} changed"
+            yield f"{name} changed{_what_changed(name, before[name], now[name], used, recipe.transforms)}"
+
+
+def _what_changed(
+    name: str,
+    before: str,
+    now: str,
+    used: Mapping[str, Mapping[str, Any]],
+    transforms: Mapping[str, Mapping[str, str]],
+) -> str:
+    """The old and the new value, in parentheses; nothing if there is nothing to read."""
+    if name == "settings":
+        return _changed_settings(before, now)
+    if name == "canonizer":
+        return f" ({visible(before) or 'unknown'} to {now or 'unknown'})"
+    old, new = used.get(name, {}), transforms.get(name, {})
+    if not old or not new:
+        return ""
+    if new["version"] and old.get("version") != new["version"]:
+        return f" (version {visible(str(old.get('version')))} to {new['version']})"
+    parts = [part for part, key in _PARTS.items() if old.get(key) and old[key] != new[key]]
+    return f" ({' and '.join(parts) or 'schema'})"
+
+
+def _changed_settings(before: str, now: str) -> str:
+    try:
+        pairs = [*zip(_SETTINGS, json.loads(before), json.loads(now), strict=True)]
+    except (ValueError, TypeError):  # written by another version
+        return ""
+    changed = [f"{key}: {json.dumps(old)} to {json.dumps(new)}" for key, old, new in pairs if old != new]
+    return f" ({', '.join(changed)})"
 
 
 def _made_by_other(receipt: dict[str, Any]) -> Iterator[str]:
@@ -128,9 +167,10 @@ def _changed_inputs(recipe: Recipe, before: list[dict[str, Any]], raw: Listing) 
         elif name not in now or status is None:
             yield f"input vanished: {name}"
         elif then[name]["transform"]["id"] != now[name]:
-            yield f"other transform for {name}"
+            yield f"other transform for {name} ({then[name]['transform']['id']} to {now[name]})"
         elif status.st_size != then[name]["bytes"]:
-            yield f"input {'grew' if status.st_size > then[name]['bytes'] else 'shrank'}: {name}"
+            change = "grew" if status.st_size > then[name]["bytes"] else "shrank"
+            yield f"input {change}: {name} ({then[name]['bytes']:,} to {status.st_size:,} bytes)"
         elif not _same(raw.path / name, status, then[name]):
             yield f"input changed: {name}"
 

@@ -74,14 +74,14 @@ def test_every_failure_ends_with_the_status_of_its_row(code: Code, capsys: pytes
         f"b'{CANARY}\\xff'.decode()",
     ],
 )
-def test_the_text_of_an_unexpected_exception_is_never_told(body: str) -> None:
+def test_the_text_of_an_unexpected_exception_is_never_printed(body: str) -> None:
     status, out, err = ran(body)
     assert (status, out) == (1, "")
     assert CANARY not in err
     assert err.startswith("prog: ")
 
 
-def test_the_place_of_an_unexpected_exception_is_told() -> None:
+def test_the_location_of_an_unexpected_exception_is_printed() -> None:
     status, _, err = ran("from lorchestra.records import jsonl; jsonl.count(None)")
     assert status == 1
     assert "unexpected TypeError at lorchestra/records/jsonl.py:" in err
@@ -127,7 +127,7 @@ def test_a_program_is_private_from_its_start() -> None:
 
 
 @pytest.mark.parametrize("amount", [1, 10_000_000])
-def test_a_reader_who_has_seen_enough_is_no_error(amount: int) -> None:
+def test_a_reader_that_stops_early_is_no_error(amount: int) -> None:
     command = subprocess.list2cmdline(source(f"print('x' * {amount}); return 0"))
     assert shell(f"{command} | head -c0; echo ${{PIPESTATUS[0]}}") == (0, "0\n", "")
 

@@ -105,7 +105,7 @@ def test_text_stays_text() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\n\n", b"# nothing but a comment\n"])
-def test_an_empty_document_is_none(text: bytes) -> None:
+def test_an_empty_document_has_no_value(text: bytes) -> None:
     assert value(text) is None
 
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lorchestra.commands import add
 from lorchestra.commands.init import init
@@ -57,6 +58,10 @@ def test_a_meltano_project_is_created_once_and_then_only_shown(pipeline: Path) -
     assert "was created" in run(pipeline, "gmail", "meltano-ingest")
     project = pipeline.parent / "meltano-ingest" / "meltano.yml"
     before = project.read_bytes()
+    (tap, account), (loader,) = yaml.safe_load(before)["plugins"].values()
+    assert tap["settings"][-1]["name"] == r"messages\.q"
+    assert account == {"name": "gmail-messages-acct1", "inherit_from": "tap-gmail"}
+    assert Path(loader["executable"]).is_file()
     assert "inherit_from: tap-gmail" in run(pipeline, "gmail", "meltano-ingest", "--name", "gmail-messages-work")
     assert project.read_bytes() == before
     argv = [str(BIN / "lorchestra"), "-C", str(pipeline.parent), "list", "sources"]

@@ -87,5 +87,5 @@ def test_an_invalid_name_creates_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("directory", ["no-such-directory", "gs://bucket/directory"])
-def test_a_directory_that_is_none_is_refused(tmp_path: Path, directory: str) -> None:
+def test_an_invalid_directory_is_refused(tmp_path: Path, directory: str) -> None:
     assert "Traceback" not in run("lorchestra", "-C", directory, "status", cwd=tmp_path, status=2).stderr

@@ -178,7 +178,7 @@ def test_what_needs_no_source_is_checked_before_one_is_queried(
     assert not project.raw.exists() or not list(project.raw.iterdir())
 
 
-def test_advice_leads_somewhere(project: Project, tmp_path: Path) -> None:
+def test_advice_names_commands_that_exist(project: Project, tmp_path: Path) -> None:
     nothing = subprocess.run([BIN / "lorchestra", "run"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert nothing.returncode == 2
     assert "lorchestra init" in nothing.stderr

@@ -106,7 +106,7 @@ for number in range(200):
     assert sorted(seen) == [(name, number) for name in "abc" for number in range(200)]
 
 
-def test_moments_are_told_in_utc() -> None:
+def test_times_are_in_utc() -> None:
     moment = datetime(2025, 11, 12, 11, 30, 45, 123456, tzinfo=timezone(timedelta(hours=1)))
     assert timestamp(moment) == timestamp(moment.astimezone(UTC)) == "2025-11-12T10:30:45.123Z"
 

@@ -116,7 +116,7 @@ def test_a_line_of_history_is_slim_and_whole(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ended"])
 
 
-def test_a_torn_line_costs_no_other(tmp_path: Path) -> None:
+def test_an_incomplete_line_does_not_damage_others(tmp_path: Path) -> None:
     runs.write(tmp_path, run("run-1"))
     with (tmp_path / "runs.jsonl").open("ab") as file:
         file.write(b'{"run_id": "torn", "beg')
@@ -140,7 +140,7 @@ def test_no_history_is_no_error(tmp_path: Path) -> None:
         '{"last_run": "x", "status": "SUCCESS", "duration_seconds": 1, "stages": {"index": {"failures": [1]}}}',
     ],
 )  # fmt: skip
-def test_a_damaged_state_is_none_and_does_not_stop_the_next_run(tmp_path: Path, content: str) -> None:
+def test_a_damaged_state_does_not_stop_the_next_run(tmp_path: Path, content: str) -> None:
     (tmp_path / "state.json").write_text(content)
     assert runs.read(tmp_path) == {}
     record = whole()

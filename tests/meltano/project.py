@@ -160,13 +160,17 @@ class Project:
                 assert b"PHI-Canary" not in content, path
                 assert TOKEN.encode() not in content, path
 
-    def start(self, *plan: str) -> subprocess.Popen[bytes]:
-        """A run in a process of its own, which has written its first record."""
+    def begin(self, *plan: str) -> subprocess.Popen[bytes]:
+        """A run in a process of its own."""
         self.plan(*plan)
         settings = json.dumps(self.source().settings)
-        run = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-c", RUN, str(self.harness.root), ACCOUNTS[0], settings], stderr=subprocess.DEVNULL
         )
+
+    def start(self, *plan: str) -> subprocess.Popen[bytes]:
+        """A run in a process of its own, which has written its first record."""
+        run = self.begin(*plan)
         deadline = time.monotonic() + 60
         while not list((self.harness.work / "staging").glob("*/*/*")):
             assert run.poll() is None and time.monotonic() < deadline

@@ -6,6 +6,7 @@ Each mode goes wrong in a first run; a second run is undisturbed. `make test-mel
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -138,6 +139,7 @@ MODES: dict[str, Callable[[Project], SourceResult | None]] = {
     "the raw file is damaged": damaged,
 }
 found: list[Found] = []
+POINTS = int(os.environ.get("LORCHESTRA_KILL_POINTS", "2"))
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -168,6 +170,20 @@ def test_the_table_of_failure_modes(capsys: pytest.CaptureFixture[str]) -> None:
             print(f"{entry.mode:<44}{entry.loader:<20}first run {entry.first:<8}", end="")
             print(f"lost {entry.lost} duplicated {entry.duplicated} false successes {entry.false_successes}")
     assert all(entry[3:] == (0, 0, 0) for entry in found)
+
+
+@pytest.mark.parametrize("victim", ["tap", "loader", "meltano", "lorchestra"])
+@pytest.mark.parametrize("point", range(1, POINTS + 1))
+def test_a_program_that_is_killed_at_any_record_loses_and_duplicates_nothing(
+    victim: str, point: int, harness: Harness, meltano_venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 1)
+    project = Project.create(harness, meltano_venv, "target-lorchestra")
+    project.receive(range(7, 21))
+    run = project.begin(f"shoot:{victim}:{1 + point * 19 // POINTS}")
+    assert run.wait(120) != 0
+    assert rows(project) != wanted(project), "it was killed before the end"
+    project.settle()
 
 
 SLEEPER = """\

@@ -64,7 +64,7 @@ def test_raw_files_become_targets_by_type_and_the_date_in_their_name(
     assert made(names) == targets
 
 
-def test_what_nobody_wants_is_named_and_what_has_no_name_counted() -> None:
+def test_unmatched_files_are_named_and_misnamed_ones_counted() -> None:
     result = plan.make(["z-20251112.jsonl", "a-20251112.jsonl", "Jane Doe.jsonl", "x.txt"], RULES)
     assert (result.targets, result.unmatched, result.unnamed) == ((), ("a-20251112.jsonl", "z-20251112.jsonl"), 2)
 

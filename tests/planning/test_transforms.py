@@ -106,7 +106,7 @@ def test_transforms_may_lie_in_a_directory_of_their_own(registry: Registry) -> N
 
 
 @pytest.mark.parametrize("name", ["../email/x", "email/", "email/x@newest", "/etc/passwd", "Canary 7f3a"])
-def test_a_name_that_leads_elsewhere_is_refused_unread(registry: Registry, name: str) -> None:
+def test_a_name_outside_the_registry_is_refused_unread(registry: Registry, name: str) -> None:
     failure = registry.refused(name)
     assert (failure.code, failure.exit) == (Code.USAGE, 2)
     assert "Canary" not in failure.message
@@ -125,7 +125,7 @@ def test_metadata_that_names_no_type_is_invalid(registry: Registry, text: str) -
     assert (failure.code, failure.message) == (Code.TRANSFORM_INVALID, f"{meta}: it names no target schema")
 
 
-def test_metadata_that_is_not_yaml_is_told_with_its_place(registry: Registry) -> None:
+def test_metadata_that_is_not_yaml_is_reported_with_its_location(registry: Registry) -> None:
     registry.flat(text=FLAT + "a: &x 1\n")
     failure = registry.refused()
     assert isinstance(failure, ConfigFailure)
@@ -133,7 +133,7 @@ def test_metadata_that_is_not_yaml_is_told_with_its_place(registry: Registry) ->
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../outside.jsonata", "a/../../../x", "5"])
-def test_a_spec_lies_below_its_metadata(registry: Registry, path: str) -> None:
+def test_a_spec_must_be_below_its_metadata(registry: Registry, path: str) -> None:
     registry.flat(text=FLAT + f"spec_path: {path}\n")
     assert registry.refused().code is Code.TRANSFORM_INVALID
 
@@ -195,14 +195,14 @@ def test_what_is_missing_is_left_to_the_canonizer_and_shows_when_it_comes(regist
 @pytest.mark.parametrize(
     "reference", ["http://example.com/x", "../../../../../etc/passwd", "iglu:x", "", 5, {"$ref": "iglu:a"}]
 )
-def test_references_that_lead_out_are_not_followed(registry: Registry, reference: Any) -> None:
+def test_references_outside_the_registry_are_not_followed(registry: Registry, reference: Any) -> None:
     registry.flat()
     before = names(registry.resolve())
     registry.schema(EMAIL, {"$ref": reference})
     assert names(registry.resolve()) == before
 
 
-def test_a_source_schema_that_is_none_is_left_to_the_canonizer(registry: Registry) -> None:
+def test_an_invalid_source_schema_is_left_to_the_canonizer(registry: Registry) -> None:
     registry.flat(text=f"to_schema: {EMAIL}\nfrom_schema: 5\n")
     assert names(registry.resolve()) == ["email", "gmail_v1.jsonata", "gmail_v1.meta.yaml"]
 

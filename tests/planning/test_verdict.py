@@ -106,8 +106,8 @@ EDITS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "target now a link": (lambda m: turn_into_link(m.target), ("target deleted",)),
     "rejects edited": (lambda m: rewrite(m.rejects, b'{"REJECT":1}\n'), ("rejects file edited",)),
     "rejects gone": (lambda m: m.rejects.unlink(), ("rejects file deleted",)),
-    "input grew": (lambda m: m.raw(A).write_bytes(b'{"a":1}\n{"a":2}\n'), (f"input grew: {A}",)),
-    "input shrank": (lambda m: m.raw(B).write_bytes(b'{"b":1}\n'), (f"input shrank: {B}",)),
+    "input grew": (lambda m: m.raw(A).write_bytes(b'{"a":1}\n{"a":2}\n'), (f"input grew: {A} (8 to 16 bytes)",)),
+    "input shrank": (lambda m: m.raw(B).write_bytes(b'{"b":1}\n'), (f"input shrank: {B} (16 to 8 bytes)",)),
     "input edited, mtime kept": (lambda m: rewrite(m.raw(A), b'{"a":9}\n'), (f"input changed: {A}",)),
     "input gone": (lambda m: m.raw(A).unlink(), (f"input vanished: {A}",)),
     "several": (lambda m: remove(m.raw(A), m.target), ("target deleted", f"input vanished: {A}")),
@@ -115,7 +115,7 @@ EDITS: dict[str, tuple[Edit, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_whatever_moved_is_the_reason(made: Made, edit: str) -> None:
+def test_the_change_is_the_reason(made: Made, edit: str) -> None:
     remembered = verdict.signature(made.recipe, made.canonical_files())
     change, reasons = EDITS[edit]
     change(made)
@@ -136,14 +136,19 @@ def test_other_inputs_are_a_reason(made: Made) -> None:
     more = (*made.recipe.inputs, ("gmail-c-20251112.jsonl", TRANSFORM))
     assert made.reasons(inputs=more) == ("new input gmail-c-20251112.jsonl",)
     assert made.reasons(inputs=made.recipe.inputs[:1]) == (f"input vanished: {B}",)
-    assert made.reasons(inputs=((A, TRANSFORM), (B, "email/other"))) == (f"other transform for {B}",)
+    assert made.reasons(inputs=((A, TRANSFORM), (B, "email/other"))) == (
+        f"other transform for {B} ({TRANSFORM} to email/other)",
+    )
 
 
 @pytest.mark.parametrize(
     ("recipe", "reasons"),
     [
         ({**RECIPE, TRANSFORM: "edited"}, (f"{TRANSFORM} changed",)),
-        ({**RECIPE, "canonizer": "can 2", "settings": "[false]"}, ("canonizer changed", "settings changed")),
+        (
+            {**RECIPE, "canonizer": "can 2", "settings": "[false]"},
+            ("canonizer changed (can 1 to can 2)", "settings changed"),
+        ),
         ({**RECIPE, "engine": "x"}, ("engine is new",)),
         ({name: text for name, text in RECIPE.items() if name != "settings"}, ("settings is no longer used",)),
     ],
@@ -200,7 +205,7 @@ def test_a_file_that_cannot_be_read_was_changed(made: Made, monkeypatch: pytest.
     assert verdict.judge(made.recipe, canonical_files).reasons == (f"input changed: {A}",)
 
 
-def test_a_receipt_is_read_or_is_none(made: Made, tmp_path: Path) -> None:
+def test_a_damaged_lineage_counts_as_missing(made: Made, tmp_path: Path) -> None:
     assert lineage.read(made.lineage) == made.receipt
     assert lineage.read(tmp_path / "nowhere") is None
     (tmp_path / "list").write_text("[]")

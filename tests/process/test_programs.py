@@ -20,12 +20,12 @@ def script(path: Path, text: str, mode: int = 0o755) -> Path:
     return path
 
 
-def test_our_own_programs_are_found_beside_our_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_programs_are_found_next_to_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert programs.find("can") == Path(sys.executable).parent / "can"
 
 
-def test_others_are_sought_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_programs_are_looked_up_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = script(tmp_path / "bin" / "my-canonizer", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert programs.find("my-canonizer") == program
@@ -53,7 +53,7 @@ def test_a_program_that_does_not_answer_has_none(tmp_path: Path, text: str) -> N
     assert programs.version([str(script(tmp_path / "can", text))]) == ""
 
 
-def test_an_answer_is_text_whatever_is_printed(tmp_path: Path) -> None:
+def test_any_output_is_read_as_text(tmp_path: Path) -> None:
     program = script(tmp_path / "can", r"printf 'v\377'; echo secret >&2; cat; echo $SECRET")
     os.environ["SECRET"] = "Secret7f3a"
     try:
@@ -75,7 +75,7 @@ def test_a_program_that_cannot_be_started_has_no_answer(tmp_path: Path) -> None:
     assert programs.answer([str(script(tmp_path / "closed", "", 0o644))]) == (1, "")
 
 
-def test_the_identity_moves_with_the_program_and_with_what_is_installed_beside_it(tmp_path: Path) -> None:
+def test_the_identity_changes_with_the_program_and_its_packages(tmp_path: Path) -> None:
     program = script(tmp_path / "venv" / "bin" / "can", "")
     packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)

@@ -48,7 +48,7 @@ def test_what_a_program_prints_goes_to_a_private_file_and_its_status_comes_back(
     assert stat.S_IMODE(finished.log.stat().st_mode) == 0o600
 
 
-def test_a_log_is_made_anew_and_never_through_a_link(tmp_path: Path) -> None:
+def test_a_log_is_a_new_file_and_never_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("precious")
     (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
     shell(tmp_path, "echo new")

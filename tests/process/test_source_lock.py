@@ -74,7 +74,7 @@ def test_the_program_of_a_killed_run_is_ended(tmp_path: Path, script: str, monke
         assert not orphan.exists() or orphan.read_text().split()[2] == "Z"
 
 
-def test_a_stranger_who_holds_the_lock_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_process_that_holds_the_lock_is_not_stopped(tmp_path: Path) -> None:
     """The file names process groups of long ago; one of the numbers is somebody else's by now."""
     lock = tmp_path / "source.lock"
     stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)

@@ -176,7 +176,7 @@ def test_a_program_that_is_not_there_is_missing(desk: Desk) -> None:
     ("no program", 0o700, Code.COMPONENT_MISSING), ("#!/nowhere/python\n", 0o700, Code.COMPONENT_MISSING),
     ("#!/bin/sh\n", 0o600, Code.PERMISSION),
 ])  # fmt: skip
-def test_a_file_that_is_no_program_is_told(desk: Desk, content: str, mode: int, code: Code) -> None:
+def test_a_file_that_is_no_program_is_reported(desk: Desk, content: str, mode: int, code: Code) -> None:
     program = desk.root / "can"
     program.write_text(content)
     program.chmod(mode)

@@ -68,7 +68,7 @@ def test_dodo_py_is_enough(project: Project, tmp_path: Path) -> None:
     assert "canonize:nope is not a task" in project.run("doit", "canonize:nope", status=3).stderr
 
 
-def test_another_program_is_told_what_dodo_py_needs(project: Project) -> None:
+def test_another_loader_gets_a_message_about_dodo_py(project: Project) -> None:
     run = subprocess.run([sys.executable, "-c", "import dodo"], cwd=project.root, capture_output=True, text=True)
     assert run.returncode == 1
     assert 'needs `loader = "lorchestra"`' in run.stderr

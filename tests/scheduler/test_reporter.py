@@ -44,7 +44,7 @@ def test_a_failure_is_logged_by_its_code(project: Project) -> None:
     assert (failed["metadata"]["task"], failed["metadata"]["code"]) == ("extract:broken-source-x", "source_failed")
 
 
-def test_an_ignored_task_is_told_in_every_run(built: Project) -> None:
+def test_an_ignored_task_is_reported_in_every_run(built: Project) -> None:
     built.run("doit", "ignore", "canonize:email-20251110")
     (built.canonical / "email-20251110.jsonl").unlink()
     assert "canonize:email-20251110" in built.run("doit", "canonize").stdout
@@ -56,7 +56,7 @@ def test_an_ignored_task_is_told_in_every_run(built: Project) -> None:
 
 
 @pytest.mark.parametrize(("program", "status"), [(("doit",), 3), (("lorchestra", "run"), 2)])
-def test_a_run_that_is_broken_off_between_its_stages_is_no_success(
+def test_a_run_that_is_interrupted_between_stages_is_no_success(
     project: Project, program: tuple[str, ...], status: int
 ) -> None:
     """The raw files come first; only then are they found to match two mappings of one type."""

@@ -86,7 +86,7 @@ def test_what_was_done_before_a_kill_is_not_done_again(project: Project, number:
     assert not project.ran("doit", "canonize")
 
 
-def test_of_two_runs_at_once_the_second_is_told(built: Project) -> None:
+def test_the_second_of_two_runs_is_refused(built: Project) -> None:
     slow = 'slow-one: {type: command, command: ["sh", "-c", "sleep 5"]}'
     built.edit("    sources:\n", f"    sources:\n      {slow}\n")
     with built.start("doit", "extract") as first:
@@ -280,7 +280,7 @@ def test_a_lineage_that_says_too_little_hangs_nothing(built: Project) -> None:
 
 
 @pytest.mark.parametrize("fault", [Failure(Code.PERMISSION, "told"), ValueError("secret")])
-def test_a_fault_of_a_check_is_told_without_its_text(fault: Exception) -> None:
+def test_an_error_of_a_check_is_reported_without_its_text(fault: Exception) -> None:
     class Faulty(uptodate._Check):
         def _is_up_to_date(self, task: Any) -> bool:
             raise fault

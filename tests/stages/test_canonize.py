@@ -76,7 +76,7 @@ def test_compressed_raw_files_give_the_same_canonical_file(extracted: Project, c
     assert target.read_bytes() == plain
 
 
-def test_a_bad_record_is_set_aside_with_the_reason_and_stops_nothing(extracted: Project) -> None:
+def test_an_invalid_record_is_rejected_with_the_reason_and_stops_nothing(extracted: Project) -> None:
     raw = extracted.raw / "gmail-messages-a-20251110.jsonl"
     raw.write_bytes(b'{"no": "message"}\n' + raw.read_bytes())
     ran = extracted.run("doit", "canonize:email-20251110")
@@ -141,7 +141,7 @@ def test_a_tampered_transform_is_refused_by_its_digests(extracted: Project) -> N
 
 
 @pytest.mark.parametrize(("change", "reason"), [(-1, "input shrank"), (+1, "input grew")])
-def test_a_raw_file_that_shrank_or_grew_is_redone_and_told(extracted: Project, change: int, reason: str) -> None:
+def test_a_raw_file_that_shrank_or_grew_is_rebuilt_and_reported(extracted: Project, change: int, reason: str) -> None:
     extracted.run("doit", "canonize")
     raw = extracted.raw / "gmail-messages-a-20251110.jsonl"
     content = lines(raw)
@@ -151,7 +151,7 @@ def test_a_raw_file_that_shrank_or_grew_is_redone_and_told(extracted: Project, c
     assert len(lines(extracted.canonical / "email-20251110.jsonl")) == 6 + change
 
 
-def test_a_raw_file_that_vanished_is_told(extracted: Project) -> None:
+def test_a_missing_raw_file_is_reported(extracted: Project) -> None:
     extracted.run("doit", "canonize")
     (extracted.raw / "gmail-messages-a-20251110.jsonl").unlink()
     told = extracted.run("doit", "canonize").stdout

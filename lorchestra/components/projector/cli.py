@@ -1,6 +1,6 @@
 """`vector-projector`: arguments, and which command they mean.
 
-Each verb is a module of `commands`, imported when it is asked for.
+Each verb is a module of `commands`, imported only when it is used.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ VERBS = {
     "repair": "rebuild the database from the objects alone",
     "purge": "erase objects and all traces of them",
     "export": "write the records as canonical files again",
+    "backup": "copy the store to another directory, incrementally",
+    "restore": "make a store of a backup",
     "compact": "return free space to the file system",
     "stats": "show counts by type",
 }

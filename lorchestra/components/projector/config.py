@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lorchestra.base import yaml_document, yaml_schema
 from lorchestra.base.errors import ConfigFailure, from_os_error
 from lorchestra.records import bundled
 
@@ -37,6 +36,8 @@ def resolve(options: argparse.Namespace) -> Config:
 
 def load(path: Path) -> Config:
     """Read a configuration file; its paths are relative to it. Raises ConfigFailure with every error, Failure."""
+    from lorchestra.base import yaml_document, yaml_schema  # only here: most commands have no configuration file
+
     try:
         content = path.read_bytes()
     except OSError as error:

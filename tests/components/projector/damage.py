@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,12 +33,13 @@ def first(bench: Bench) -> Path:
 
 def sql(bench: Bench, statement: str) -> bool:
     """Change the database; whether any row or definition changed."""
-    connection = apsw.Connection(str(bench.store / "metadata.db"))
-    before = connection.total_changes(), connection.pragma("schema_version")
-    connection.execute(statement)
-    after = connection.total_changes(), connection.pragma("schema_version")
-    connection.close()
-    return after != before
+    with closing(apsw.Connection(str(bench.store / "metadata.db"))) as connection:
+        before = connection.total_changes(), connection.pragma("schema_version")
+        try:
+            connection.execute(statement)
+        except apsw.ConstraintError:  # as for two schemas that would become equal
+            return False
+        return before != (connection.total_changes(), connection.pragma("schema_version"))
 
 
 def flip(path: Path, place: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lorchestra.components.projector import cli
 
+ROOT = Path(__file__).parents[3]
 PROGRAM = Path(sys.executable).with_name("vector-projector")
 EMAIL = "iglu:org.example/email/jsonschema/1-0-0"
 CONTACT = "iglu:org.example/contact/jsonschema/1-0-0"

@@ -435,11 +435,11 @@ def test_a_file_that_grows_while_it_is_read_is_tried_later(bench: Bench) -> None
     """The reader compares what it read with how the file looked at first."""
     from lorchestra.base.errors import Code, Failure
     from lorchestra.components.projector.record import canonical
-    from lorchestra.components.projector.record.schema import Judges
+    from lorchestra.components.projector.record.validators import Validators
     from lorchestra.records import iglu
 
     path = bench.canonical("email-20251101.jsonl", [email(1), email(2)])
-    lines = canonical.read(canonical.source(path), Judges(iglu.SchemaRegistry(bench.schemas)))
+    lines = canonical.read(canonical.source(path), Validators(iglu.SchemaRegistry(bench.schemas)))
     next(lines)
     with path.open("a") as file:
         file.write("{}\n")

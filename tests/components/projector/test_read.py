@@ -202,7 +202,7 @@ def test_raw_syntax_is_for_those_who_ask(filled: Bench) -> None:
     for wrong in ("AND", 'body: "', "nope: x", "NEAR("):
         ended = filled.run("search", "--raw", wrong)
         assert ended.returncode == 2
-        assert "not FTS5 syntax" in ended.stderr
+        assert "does not accept this query" in ended.stderr
 
 
 def test_words_may_come_from_stdin_and_stay_out_of_the_list_of_processes(filled: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.components.projector.damage import DAMAGE, FORGETS, first, flip
-from tests.components.projector.harness import Bench, FastBench, contact, email
+from tests.components.projector.harness import ROOT, Bench, FastBench, contact, email
 
 ALL = "LORCHESTRA_FAULTS" in os.environ
 REPAIRED = sorted(DAMAGE) if ALL else sorted(DAMAGE)[::12]
@@ -96,6 +97,14 @@ def test_repair_and_a_pull_restore_the_store(damaged: FastBench, kind: str) -> N
     damaged.pull()
     damaged.proven()
     assert content(damaged) == before or kind in FORGETS
+
+
+def test_the_page_names_every_finding() -> None:
+    page = (ROOT / "docs" / "store.md").read_text()
+    documented = set(
+        re.findall(r"`([a-z_]+)`", page[page.index("### What `verify` finds") : page.index("### The ledger")])
+    )
+    assert {finding.split()[0] for finding, _ in DAMAGE.values() if finding} <= documented
 
 
 def test_the_number_of_kinds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ stateless     sends all records and no bookmark
 status        ends with status 77 after half of the records
 undiscovered  cannot tell its streams
 null          sends a record that is null after half of the records
+shoot:WHO:N   kills tap, loader, meltano or lorchestra before the record N; sends a bookmark after every fourth record
 """
 
 from __future__ import annotations
@@ -128,7 +129,33 @@ def tell_second_stream(records: list[dict[str, Any]]) -> None:
         tell_metric({"endpoint": "message_list"})
 
 
+def shoot(victim: str) -> None:
+    meltano = os.getppid()
+    loaders = [pid for pid in processes() if parent(pid) == meltano and pid != os.getpid()]
+    pids = {"tap": os.getpid(), "meltano": meltano, "lorchestra": parent(meltano), "loader": (loaders or [0])[-1]}
+    os.kill(pids[victim], signal.SIGKILL)
+    time.sleep(0.2)
+
+
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def parent(pid: int) -> int:
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def tell_record(record: dict[str, Any], what: str) -> None:
+    word, _, aim = what.partition(":")
+    if word == "shoot":
+        victim, _, number = aim.partition(":")
+        if record["n"] == int(number):
+            shoot(victim)
+        if record["n"] % 4 == 0:
+            tell_state(record["n"] - 1)
     tell({"type": "RECORD", "stream": STREAM, "record": record})
     tell_metric({"stream": STREAM})
     print(f"told {record}", file=sys.stderr, flush=True)

@@ -56,7 +56,7 @@ def test_a_growing_mailbox_is_published_by_day_and_read_only_when_it_changed(har
     assert CANARY not in "".join(map(json.dumps, harness.events()))
 
 
-def test_what_is_no_mail_is_counted_and_reported(harness: Harness) -> None:
+def test_files_without_mail_are_counted_and_reported(harness: Harness) -> None:
     root = harness.root / "phi" / "mail"
     root.mkdir(mode=0o700)
     (root / f"{CANARY}.pdf").write_bytes(b"%PDF")

@@ -8,7 +8,7 @@ import sys
 import apsw
 
 from lorchestra.components.projector import config
-from lorchestra.components.projector.database import lookup, metadata_db
+from lorchestra.components.projector.database import fulltext, lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
 from lorchestra.components.projector.objects import object_files
 from lorchestra.components.projector.objects.layout import Store
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     while done != options.limit:
         with connect.for_reading(store) as opened:
             batch = _pending(opened.connection, min(_BATCH, options.limit - done) if options.limit > 0 else _BATCH)
-            vectors = [(found, embedder.embed(_text(store, found))) for found in batch]
+            vectors = [(found, embedder.embed(_text(opened, found))) for found in batch]
         if not batch:
             break
         with connect.for_writing(store, wait=True) as opened:
@@ -51,9 +51,10 @@ def _pending(connection: apsw.Connection, limit: int) -> list[Found]:
     return [lookup.found(row) for row in metadata_db.rows(connection, query, (MODEL, limit))]
 
 
-def _text(store: Store, found: Found) -> str:
-    envelope = object_files.read(store, found.name)
-    return "\n".join(schema.searched(envelope.parsed(), schema.rules_from(envelope.rules)))
+def _text(opened: connect.Opened, found: Found) -> str:
+    record = object_files.read(opened.store, found.name).parsed()
+    texts = schema.searched(record, fulltext.rules(opened.connection, found.no))
+    return "\n".join(texts.get(name, "") for name in ("title", "body"))
 
 
 def _save(connection: apsw.Connection, vectors: list[tuple[Found, bytes]]) -> None:

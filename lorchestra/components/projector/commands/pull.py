@@ -22,7 +22,7 @@ from lorchestra.components.projector.ingest.pull import FileFailure, Pull
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record import canonical
 from lorchestra.components.projector.record.canonical import Source
-from lorchestra.components.projector.record.schema import Judges
+from lorchestra.components.projector.record.validators import Validators
 from lorchestra.components.projector.upkeep import connect
 from lorchestra.records import iglu, names
 from lorchestra.storage import private
@@ -76,12 +76,12 @@ def _pull(options: argparse.Namespace) -> int:
     present = {source.name for source in sources} | {failed.file for failed in failures}
     store = Store(settings.store)
     with connect.for_writing(store, create=True, wait=options.wait) as opened:
-        judges = Judges(iglu.SchemaRegistry(settings.schemas))
-        pull = Pull(store, opened.connection, judges, settings, _progress(options))
+        validators = Validators(iglu.SchemaRegistry(settings.schemas))
+        pull = Pull(store, opened.connection, validators, settings, _progress(options))
         stopped = _bring(pull, sources)
         failures += pull.failures
         if not (options.files or stopped):
-            pull.settle_missing(present, options.type, prune=options.prune)
+            pull.mark_missing(present, options.type, prune=options.prune)
         metadata_db.remember(opened.connection, "input", str(options.input.absolute()))
         unfinished = {source.type for source in sources} if stopped else {failed.type for failed in failures}
         registry.write(store, opened.connection, unfinished)
@@ -125,7 +125,7 @@ def _bring(pull: Pull, sources: Sequence[Source]) -> Failure | None:
 
 
 def _sources(directory: Path, files: Sequence[str], kinds: Sequence[str]) -> tuple[list[Source], list[FileFailure]]:
-    """The canonical files that are asked for."""
+    """The requested canonical files."""
     for kind in kinds:
         if not names.is_type(kind):
             raise Failure(Code.USAGE, "--type: is not a valid type name")

@@ -70,20 +70,20 @@ def _purge(opened: Opened, matches: list[Found], key: str, value: str) -> None:
         path.stem for path in store.registry("x").parent.glob("*.json") if b'"holds": null' in path.read_bytes()
     }
     registry.write(store, connection, unfinished)
-    proven = purge_check.prove(store, connection, evidence)
-    if proven.traces:
+    checked = purge_check.check(store, connection, evidence)
+    if checked.traces:
         purge.rewrite(store, connection)
-        proven = purge_check.prove(store, connection, evidence)
-    if proven.traces:
+        checked = purge_check.check(store, connection, evidence)
+    if checked.traces:
         raise Failure(
             Code.STORE_DAMAGED,
-            f"removed, but traces remain in: {', '.join(proven.traces)}",
+            f"removed, but traces remain in: {', '.join(checked.traces)}",
             advice="Remove files that do not belong to the store by hand.",
         )
     objects = len({found.name.id for found in matches})
     sys.stderr.write(
         f"vector-projector: {objects} objects removed, {len(matches)} revisions, {rejects} rejected records; "
-        f"{proven.searched} marks of them searched for in the bytes of the store, none found\n"
+        f"{checked.searched} marks of them searched for in the bytes of the store, none found\n"
         "  The canonical and raw files above still contain them: remove them there too.\n"
     )
 

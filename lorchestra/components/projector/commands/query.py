@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 def _prepare(connection: apsw.Connection, sql: str) -> list[str]:
     """The columns of a query, without running it.
 
-    What is wrong with it is told in SQLite's own words: so far, no record was seen.
+    Errors are reported in SQLite's words, which are safe: no record has been read yet.
     """
     import apsw.ext
 
@@ -72,7 +72,7 @@ def _prepare(connection: apsw.Connection, sql: str) -> list[str]:
 
 
 def _authorize(operation: int, name: str | None, *_: str | None) -> int:
-    """Reading, and what the full text itself asks SQLite for."""
+    """RecordSchema, and what the full text itself asks SQLite for."""
     if operation in _ALLOWED or (operation == apsw.SQLITE_PRAGMA and name == "data_version"):
         return apsw.SQLITE_OK
     return apsw.SQLITE_DENY

@@ -1,6 +1,6 @@
 """Which revision of an object is the current one: that of the latest file that holds it, there the last line.
 
-Nobody holds it any longer: the object is retired, not deleted. It comes back when a file holds it again.
+An object that no file contains any more is retired, not deleted. It is current again when a file contains it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _REVISIONS = """
     FROM object WHERE id = ? ORDER BY revision"""
 
 
-def settle(connection: apsw.Connection, ids: Iterable[bytes]) -> Counter[str]:
+def update_states(connection: apsw.Connection, ids: Iterable[bytes]) -> Counter[str]:
     """Set the state of all revisions of these objects; count `retired` and `returned` ones."""
     counts: Counter[str] = Counter()
     for identity in sorted(ids):
-        counts.update(_settle(connection, metadata_db.rows(connection, _REVISIONS, (identity,))))
+        counts.update(_update_states(connection, metadata_db.rows(connection, _REVISIONS, (identity,))))
     return counts
 
 
-def _settle(connection: apsw.Connection, revisions: list[tuple[int, int, str | None]]) -> list[str]:
+def _update_states(connection: apsw.Connection, revisions: list[tuple[int, int, str | None]]) -> list[str]:
     held = [(rank, no) for no, _, rank in revisions if rank is not None]
     if held:
         chosen, state = max(held)[1], CURRENT

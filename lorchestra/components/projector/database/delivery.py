@@ -1,7 +1,7 @@
-"""What the newest delivery of an object says: its volatile fields, and the canonical file and line that hold it.
+"""The newest delivery of an object: its volatile fields, and the canonical file and line that contain it.
 
-A record that comes again with other volatile fields is the same revision. Its object file stays as it is; the other
-values stand in `holding.delivered`, as JSON: {"volatile": {...}} if the line is the object's line with these fields
+A record that is delivered again with other volatile fields is the same revision. Its object file stays as it is; the
+other values are in `holding.delivered`, as JSON: {"volatile": {...}} if the line is the object's line with these fields
 exchanged, otherwise {"line": "..."}, the whole line.
 """
 
@@ -32,7 +32,7 @@ class Newest(NamedTuple):
 
 
 def described(stored: bytes, line: bytes, volatile: Iterable[str]) -> str:
-    """What `holding.delivered` says of a line whose volatile fields differ from those of the stored one."""
+    """The value of `holding.delivered` for a line whose volatile fields differ from those of the stored one."""
     record = orjson.loads(line)
     values = orjson.dumps({"volatile": {name: record[name] for name in volatile if name in record}}).decode()
     if delivered(stored, values, volatile) == line:

@@ -39,7 +39,7 @@ def found(row: Sequence[Any]) -> Found:
 def revisions(connection: apsw.Connection, text: str) -> list[Found]:
     """All revisions of the object whose id begins like this (at least 4 digits), oldest first.
 
-    Raises Failure(USAGE | MISSING) where no id or more than one begins so.
+    Raises Failure(USAGE | MISSING) if no id, or more than one, begins with these digits.
     """
     if not _PREFIX.fullmatch(text):
         raise Failure(Code.USAGE, "an id has 32 hexadecimal digits; its first 4 or more are enough")
@@ -54,13 +54,13 @@ def revisions(connection: apsw.Connection, text: str) -> list[Found]:
 
 
 def revisions_of(connection: apsw.Connection, identity: bytes) -> list[Found]:
-    """All revisions of an object, oldest first; none where it is not there."""
+    """All revisions of an object, oldest first; none if it does not exist."""
     query = f"{SELECT} WHERE object.id = ? ORDER BY revision"
     return [found(row) for row in metadata_db.rows(connection, query, (identity,))]
 
 
 def chosen(matches: Sequence[Found], revision: int | None) -> Found:
-    """The revision that is asked for; by default the current one, or the retired one."""
+    """The requested revision; by default the current one, or the retired one."""
     if revision is None:
         return max(matches, key=lambda item: (item.state != FORMER, item.name.revision))
     for item in matches:

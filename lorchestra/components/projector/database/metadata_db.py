@@ -1,7 +1,7 @@
-"""metadata.db: opening it for one writer or for many readers, and what it remembers about itself.
+"""metadata.db: opening it for one writer or for many readers, and the values that it keeps about itself.
 
-SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMORY`, for SQLite would spill records to
-/var/tmp; `secure_delete`, so that what is deleted is overwritten.
+SQLite in WAL mode, synchronous FULL: a commit is on the disk. `temp_store=MEMORY`, because SQLite would otherwise
+write records to /var/tmp; `secure_delete`, so that deleted content is overwritten.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LONGEST_LOG = 64 * 1024 * 1024
 
 
 def open_writer(store: Store) -> apsw.Connection:
-    """The database for the holder of the lock, created where there is none, brought forward where it is older.
+    """The database for the holder of the lock, created if it does not exist, migrated if it is older.
 
-    Raises Failure(STORE_DAMAGED) where it is not a database, was lost, or is newer than this program.
+    Raises Failure(STORE_DAMAGED) if it is not a database, was lost, or is newer than this program.
     """
     if not store.database.exists():
-        private.create(store.database).close()  # born private; WAL and shm inherit its mode
+        private.create(store.database).close()  # with mode 0600, which WAL and shm inherit
     connection = _connect(store)
     try:
         with guarded(store, connection):
@@ -52,8 +52,8 @@ def open_writer(store: Store) -> apsw.Connection:
     return connection
 
 
-def create_beside(path: Path) -> apsw.Connection:
-    """A new database that nobody else looks at yet: quick to fill, durable only when its file is synced."""
+def create_new(path: Path) -> apsw.Connection:
+    """A new database that no other program uses yet: fast to fill, durable only after its file is synced."""
     path.unlink(missing_ok=True)
     private.create(path).close()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -68,7 +68,7 @@ def create_beside(path: Path) -> apsw.Connection:
 
 
 def open_reader(store: Store) -> apsw.Connection:
-    """The database for reading. Raises Failure(MISSING) where there is none, Failure(STORE_DAMAGED)."""
+    """The database for reading. Raises Failure(MISSING) if it does not exist, Failure(STORE_DAMAGED)."""
     if not store.database.exists():
         raise Failure(Code.MISSING, f"{store.root}: contains no store", advice=_NO_STORE)
     connection = _connect(store)  # for reading and writing: a reader in WAL mode writes the shared memory
@@ -81,7 +81,7 @@ def open_reader(store: Store) -> apsw.Connection:
 
 
 def is_older(connection: apsw.Connection) -> bool:
-    """Whether a database waits to be brought forward."""
+    """Whether a database has to be migrated."""
     return bool(connection.pragma("user_version") < migrations.newest())
 
 
@@ -131,7 +131,7 @@ def _salvaged(store: Store, query: str) -> list[tuple[Any, ...]]:
 def guarded(store: Store, connection: apsw.Connection | None) -> Iterator[None]:
     """Turn SQLite's errors about the disk into a Failure: a full or failing disk, broken pages, no permission.
 
-    `connection` tells the system's error number; None where the block opens its own.
+    `connection` provides the system's error number; None if the block opens its own.
     """
     try:
         yield
@@ -167,17 +167,17 @@ def value(connection: apsw.Connection, query: str, values: Sequence[Any] = (), d
 
 
 def get_meta(connection: apsw.Connection, key: str, default: Any = None) -> Any:
-    """A remembered value."""
+    """A stored value."""
     return value(connection, "SELECT value FROM meta WHERE key = ?", (key,), default)
 
 
 def set_meta(connection: apsw.Connection, key: str, content: Any) -> None:
-    """Remember a value."""
+    """Store a value."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, content))
 
 
 def remember(connection: apsw.Connection, key: str, content: Any) -> None:
-    """As `set_meta`, but writes nothing where nothing is new."""
+    """Store a value; write nothing if it is unchanged."""
     if get_meta(connection, key) != content:
         set_meta(connection, key, content)
 
@@ -197,7 +197,7 @@ def _connect(store: Store) -> apsw.Connection:
 
 
 def _refuse_lost(store: Store) -> None:
-    """An empty database beside objects is a lost one: filling it anew would make all of them foreign."""
+    """Refuse an empty database next to objects: the old one was lost, and a new one would know none of them."""
     if any(store.objects.iterdir()):
         raise Failure(
             Code.STORE_DAMAGED,

@@ -1,13 +1,13 @@
-"""Bringing metadata.db forward: `versions/1.sql` makes version 1, `versions/2.sql` makes 2 of 1, and so on.
+"""Migrating metadata.db: `versions/1.sql` makes version 1, `versions/2.sql` makes 2 of 1, and so on.
 
-A database that holds something is copied to `backups/` before it is changed. Each step is one transaction.
+A database with objects is copied to `backups/` before it is changed. Each step is one transaction.
 """
 
 from __future__ import annotations
 
 import os
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import apsw
 
@@ -15,16 +15,15 @@ from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.storage import private
 
+_OWN_FULL_TEXT = 5
+"""The first version whose full text has columns for fields; it cannot be made without reading all objects."""
+
 
 @cache
 def scripts() -> tuple[str, ...]:
     """The scripts in their order, the first for version 1."""
-    directory = resources.files(__package__) / "versions"
-    found = {
-        int(file.name.removesuffix(".sql")): file.read_text("utf-8")
-        for file in directory.iterdir()
-        if file.name.endswith(".sql")
-    }
+    directory = Path(__file__).with_name("versions")
+    found = {int(file.stem): file.read_text("utf-8") for file in directory.glob("*.sql")}
     return tuple(found[version] for version in range(1, len(found) + 1))
 
 
@@ -34,10 +33,19 @@ def newest() -> int:
 
 
 def migrate(store: Store, connection: apsw.Connection) -> None:
-    """Bring an open database to the newest version. Raises Failure(STORE_DAMAGED) where it is newer than that."""
+    """Migrate an open database to the newest version.
+
+    Raises Failure(STORE_DAMAGED) if it is newer, or cannot be migrated.
+    """
     version = connection.pragma("user_version")
     refuse_newer(store, version)
     if 0 < version < newest() and _has_objects(connection):
+        if version < _OWN_FULL_TEXT:
+            raise Failure(
+                Code.STORE_DAMAGED,
+                f"{store.database}: written by an older program; its full text must be built again",
+                advice="Run: vector-projector repair, then pull. No record is lost.",
+            )
         _back_up(store, connection, version)
     try:
         apply(connection)
@@ -50,7 +58,7 @@ def migrate(store: Store, connection: apsw.Connection) -> None:
 
 
 def apply(connection: apsw.Connection) -> None:
-    """Run the scripts that a database has not seen."""
+    """Run the scripts that have not run on a database."""
     for version in range(connection.pragma("user_version"), newest()):
         with connection:
             connection.execute(scripts()[version])
@@ -58,7 +66,7 @@ def apply(connection: apsw.Connection) -> None:
 
 
 def refuse_newer(store: Store, version: int) -> None:
-    """Raise where a newer program has written the database."""
+    """Raise Failure(STORE_DAMAGED) if a newer program wrote the database."""
     if version > newest():
         raise Failure(
             Code.STORE_DAMAGED,

@@ -1,7 +1,7 @@
-"""`registry/{type}.json`: what the store holds of a type, readable without a database.
+"""`registry/{type}.json`: a summary of the objects of a type, readable without a database.
 
-Derived from it, never read back. A summary, so that it stays below a kilobyte at a million objects; up to 10,000 the
-ids stand in it.
+It is derived from the database and never read back. It stays below a kilobyte at a million objects; up to 10,000
+objects it lists the ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = "lorchestra.registry/1"
 
 
 def outdate(connection: apsw.Connection) -> None:
-    """Note, inside of a transaction, that the registry files have to follow it."""
+    """Record, in a transaction, that the registry files have to be written after it."""
     metadata_db.remember(connection, _STATE, "outdated")
 
 
@@ -35,7 +35,7 @@ def is_outdated(connection: apsw.Connection) -> bool:
 
 
 def catch_up(store: Store, connection: apsw.Connection) -> None:
-    """Write the registry files that a killed run still owed. What they hold is for the next pull to say."""
+    """Write the registry files that a killed run did not write. The next pull says what they hold."""
     if is_outdated(connection):
         write(store, connection, [kind for (kind,) in metadata_db.rows(connection, "SELECT name FROM type")])
 

@@ -1,4 +1,4 @@
-"""The rows of metadata.db that stand for objects: their own, their columns for the views, their words."""
+"""The rows of an object in metadata.db: its own, its columns for the views, its words."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import apsw
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector.database import metadata_db
+from lorchestra.components.projector.database import fulltext, metadata_db
 from lorchestra.components.projector.objects import layout
-from lorchestra.components.projector.record.canonical import Record
-from lorchestra.components.projector.record.schema import Reading, is_lazy
+from lorchestra.components.projector.record.schema import Record, RecordSchema, is_lazy
 from lorchestra.records import names
 
 CURRENT, FORMER, RETIRED = 0, 1, 2
@@ -47,18 +46,19 @@ class Tables:
         self._next_file = max(self._files.values(), default=0) + 1
         self._readings: dict[tuple[int, str, str, tuple[str, ...]], tuple[int, str]] = {}
         self._objects: list[tuple[Any, ...]] = []
-        self._words: list[tuple[int, str, str]] = []
+        self._words: list[tuple[Any, ...]] = []
+        self._text_columns: dict[int, fulltext.Columns] = {}
         self._columns: dict[str, list[tuple[Any, ...]]] = {}
 
     def file(self, name: str) -> int:
-        """The number of a file's row, which may be yet to be written."""
+        """The number of a file's row, which may not be written yet."""
         if name not in self._files:
             self._files[name] = self._next_file
             self._next_file += 1
         return self._files[name]
 
     def type(self, kind: str) -> int:
-        """The number of a type's row; made, with its table of columns, when it is not there."""
+        """The number of a type's row, which is inserted, with its table of columns, if it is missing."""
         if kind not in self._types:
             no = max(self._types.values(), default=0) + 1
             if no > layout.MOST_TYPES:
@@ -72,7 +72,7 @@ class Tables:
         """The names of all types."""
         return self._types.keys()
 
-    def register(self, kind: str, reading: Reading) -> None:
+    def register(self, kind: str, reading: RecordSchema) -> None:
         """Make a type and the columns of one of its schemas known, whether or not a record of it is stored."""
         self._reading(self.type(kind), reading)
 
@@ -81,33 +81,38 @@ class Tables:
         record = row.record
         kind = self.type(row.type)
         reading, insert = self._reading(kind, record.reading)
-        indexed = self._full_text and bool(record.title or record.body)
+        indexed = self._full_text and bool(record.texts)
         self._objects.append(
             (row.no, record.id, row.revision, reading, CURRENT, record.time, record.fingerprint, row.sha256,
              row.bytes, indexed, record.volatile)
         )  # fmt: skip
         self._columns.setdefault(insert, []).append((row.no, *record.columns))
         if indexed:
-            self._words.append((row.no, record.title, record.body))
+            self._words.append((row.no, *self._fulltext(kind).row(record.texts)))
 
     def flush(self) -> None:
-        """Insert what was added. The full text is quick only when its rows come in ascending order."""
+        """Insert what was added. The full text is fast only if its rows are inserted in ascending order."""
         executemany = self._connection.executemany
         executemany(_INSERT_OBJECT, self._objects)
         for insert, values in self._columns.items():
             executemany(insert, values)
-        executemany("INSERT INTO fulltext (rowid, title, body) VALUES (?, ?, ?)", self._words)
+        executemany(fulltext.INSERT, self._words)
         self._objects, self._words, self._columns = [], [], {}
 
     def save_unread_files(self) -> None:
-        """Rows for the files that are only known by name: they do not look like any file, and will be read again."""
+        """Insert rows for files of which only the name is known, so that the next pull reads them."""
         for name, no in self._files.items():
             parsed = names.parse_canonical(name)
             assert parsed is not None
             row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0)
             self._connection.execute(INSERT_FILE, row)
 
-    def _reading(self, kind: int, how: Reading) -> tuple[int, str]:
+    def _fulltext(self, kind: int) -> fulltext.Columns:
+        if kind not in self._text_columns:
+            self._text_columns[kind] = fulltext.Columns(self._connection, kind)
+        return self._text_columns[kind]
+
+    def _reading(self, kind: int, how: RecordSchema) -> tuple[int, str]:
         """The number of a reading's row, and the statement that inserts the columns of its records."""
         # A schema that is edited in place has one URI, and several sets of rules and properties.
         key = (kind, how.uri, how.rules_json, how.properties)
@@ -115,7 +120,7 @@ class Tables:
             self._readings[key] = self._find_reading(kind, how), self._insert(kind, how)
         return self._readings[key]
 
-    def _find_reading(self, kind: int, how: Reading) -> int:
+    def _find_reading(self, kind: int, how: RecordSchema) -> int:
         values = (kind, how.uri, how.rules_json, orjson.dumps(how.properties).decode())
         insert = "INSERT OR IGNORE INTO reading (type, schema, rules, properties) VALUES (?, ?, ?, ?)"
         self._connection.execute(insert, values)
@@ -123,7 +128,7 @@ class Tables:
         no: int = metadata_db.value(self._connection, query, values)
         return no
 
-    def _insert(self, kind: int, how: Reading) -> str:
+    def _insert(self, kind: int, how: RecordSchema) -> str:
         columns = dict(self._connection.execute("SELECT property, no FROM field WHERE type = ?", (kind,)))
         for name in how.properties:
             if name not in columns:
@@ -135,7 +140,7 @@ class Tables:
         values = ", ".join("?" * (len(how.columns) + 1))
         return f"INSERT INTO fields_{kind} ({targets}) VALUES ({values})"  # noqa: S608 - numbers
 
-    def _add_column(self, kind: int, name: str, no: int, how: Reading) -> int:
+    def _add_column(self, kind: int, name: str, no: int, how: RecordSchema) -> int:
         self._connection.execute(
             "INSERT INTO field (type, no, property, lazy) VALUES (?, ?, ?, ?)",
             (kind, no, name, is_lazy(name, how.rules)),

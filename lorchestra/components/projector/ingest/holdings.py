@@ -1,4 +1,4 @@
-"""What the database remembers of canonical files: which were pulled, as they were then, under which settings."""
+"""What the database knows about canonical files: which were pulled, how they looked, under which settings."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import orjson
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.database import delivery, metadata_db, seals
-from lorchestra.components.projector.database.current import settle
+from lorchestra.components.projector.database.current import update_states
 from lorchestra.components.projector.database.rows import INSERT_FILE, Tables
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record.canonical import Signature, Source
-from lorchestra.components.projector.record.schema import Judges
+from lorchestra.components.projector.record.validators import Validators
 
 _UNKNOWN = (None, 0, "", b"")
 
 
-def settings(config: Config, kind: str, schemas: Iterable[str], judges: Judges) -> str:
-    """All that decides, beside its bytes, what a file becomes: policy, full text, its schemas and their digests."""
+def settings(config: Config, kind: str, schemas: Iterable[str], validators: Validators) -> str:
+    """What decides, besides its bytes, what is stored of a file: policy, full text, its schemas and their digests."""
     said = {
         "on_change": config.policy(kind),
         "full_text": config.full_text,
-        "schemas": {uri: judges.get(uri).sha256 for uri in sorted(schemas)},
+        "schemas": {uri: validators.get(uri).sha256 for uri in sorted(schemas)},
     }
     return orjson.dumps(said).decode()
 
@@ -33,15 +33,15 @@ def settings(config: Config, kind: str, schemas: Iterable[str], judges: Judges) 
 class Known:
     """The files that were pulled before."""
 
-    def __init__(self, connection: apsw.Connection, judges: Judges, config: Config) -> None:
+    def __init__(self, connection: apsw.Connection, validators: Validators, config: Config) -> None:
         rows = connection.execute("SELECT name, size, mtime_ns, ctime_ns, inode, missing, settings, sha256 FROM file")
         self._files = {name: (Signature(*row[:4]), *row[4:]) for name, *row in rows}
-        self._judges = judges
+        self._judges = validators
         self._config = config
         self._current: dict[tuple[str, str], bool] = {}
 
     def is_unchanged(self, source: Source) -> bool:
-        """Whether the store holds this very file already. Costs no look at its content."""
+        """Whether the store holds this very file already. Does not read its content."""
         signature, missing, said, _ = self._files.get(source.name, _UNKNOWN)
         return signature == source.signature and not missing and self._are_current(source.type, said)
 
@@ -87,7 +87,7 @@ def save(
 
 
 def forget(store: Store, connection: apsw.Connection, gone: Iterable[int]) -> Counter[str]:
-    """Forget files; retire what no other file holds. Returns the counts of `settle`."""
+    """Forget files; retire what no other file holds. Returns the counts of `update_states`."""
     touched: set[bytes] = set()
     redelivered: set[int] = set()
     for no in gone:
@@ -99,4 +99,4 @@ def forget(store: Store, connection: apsw.Connection, gone: Iterable[int]) -> Co
         connection.execute("DELETE FROM holding WHERE file = ?", (no,))
         connection.execute("DELETE FROM file WHERE no = ?", (no,))
     delivery.refresh(store, connection, redelivered)
-    return settle(connection, touched)
+    return update_states(connection, touched)

@@ -2,9 +2,9 @@
 
 Under the lock, for a group of files (one big one, or small ones together):
 
-1. read and judge the records; a file that cannot be read leaves the group;
+1. read and validate the records; a file that cannot be read leaves the group;
 2. make the journal durable: it names every object file that is about to be written;
-3. write the object files, each beside its name, then renamed; never over one that lives;
+3. write the object files, each under a temporary name, then renamed; never over an existing one;
 4. write rows, full text and holdings in one transaction;
 5. syncfs: every object is on the disk;
 6. COMMIT: from here on the group is in the store, before it nothing of it is;
@@ -26,7 +26,7 @@ import apsw
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.database import metadata_db, registry
-from lorchestra.components.projector.database.current import settle
+from lorchestra.components.projector.database.current import update_states
 from lorchestra.components.projector.ingest import holdings, journal, rejects_files
 from lorchestra.components.projector.ingest.journal import Journal
 from lorchestra.components.projector.ingest.rejects_files import Rejects
@@ -35,7 +35,7 @@ from lorchestra.components.projector.objects import object_files
 from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record import canonical
 from lorchestra.components.projector.record.canonical import Reject, Source
-from lorchestra.components.projector.record.schema import Judges
+from lorchestra.components.projector.record.validators import Validators
 
 GROUP_BYTES = 16 * 1024 * 1024
 CHUNK_RECORDS = 20_000
@@ -61,7 +61,7 @@ class Pull:
         self,
         store: Store,
         connection: apsw.Connection,
-        judges: Judges,
+        validators: Validators,
         config: Config,
         progress: Callable[[int, int], object] | None = None,
     ) -> None:
@@ -69,9 +69,9 @@ class Pull:
         self.counts: Counter[str] = Counter()
         self.rejected_by: Counter[str] = Counter()
         self.failures: list[FileFailure] = []
-        self.store, self.connection, self.judges, self.config = store, connection, judges, config
+        self.store, self.connection, self.validators, self.config = store, connection, validators, config
         self.progress, self.records, self.rejected = progress, 0, 0
-        self.known = holdings.Known(connection, judges, config)
+        self.known = holdings.Known(connection, validators, config)
 
     def run(self, sources: Sequence[Source]) -> None:
         """Bring these files in, oldest first. Raises Failure where no further file can succeed (no space, ...)."""
@@ -90,8 +90,8 @@ class Pull:
             self.records, self.rejected = self.records + 1, self.rejected + rejected
             self.progress(self.records, self.rejected)
 
-    def settle_missing(self, present: Collection[str], kinds: Collection[str], *, prune: bool) -> None:
-        """Count the files of these types (of all, when none is named) that lie there no longer.
+    def mark_missing(self, present: Collection[str], kinds: Collection[str], *, prune: bool) -> None:
+        """Count the files of these types (of all, when none is named) that no longer exist.
 
         Their records stay as they are; with `prune`, what no other file holds is retired.
         """
@@ -180,7 +180,7 @@ class _Transaction:
         schemas: set[str] = set()
         rules: Counter[str] = Counter()
         records = 0
-        for item in canonical.read(source, self._pull.judges):
+        for item in canonical.read(source, self._pull.validators):
             records += 1
             self._pull.count(rejected=isinstance(item, Reject))
             if isinstance(item, Reject):
@@ -197,8 +197,8 @@ class _Transaction:
             self._write()
         self._writer.begin(source)
         for uri in sorted(schemas):  # a view has its columns even if every record was purged or rejected
-            self._writer.tables.register(source.type, self._pull.judges.get(uri))
-        said = holdings.settings(self._pull.config, source.type, schemas, self._pull.judges)
+            self._writer.tables.register(source.type, self._pull.validators.get(uri))
+        said = holdings.settings(self._pull.config, source.type, schemas, self._pull.validators)
         holdings.save(self._connection, self._writer.tables, source, digest, said, records, rules.total())
         self._counts.update(records_in=records, rejected=rules.total())
         self._rejected_by.update(rules)
@@ -212,7 +212,7 @@ class _Transaction:
         for rejects in self._rejects:
             rejects.stage(self._connection)
         self._writer.finish()
-        self._counts.update(settle(self._connection, self._writer.touched))
+        self._counts.update(update_states(self._connection, self._writer.touched))
         self._counts.update(self._writer.counts)
         registry.outdate(self._connection)
         if self._writer.wrote or self._rejected_by:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import apsw
 import orjson
 
 from lorchestra.components.projector.database import metadata_db, seals
 from lorchestra.components.projector.objects.layout import Store
-from lorchestra.components.projector.record.canonical import Reject, Source
 from lorchestra.records import rejects
 from lorchestra.storage import private
+
+if TYPE_CHECKING:  # it needs the schema validator, which takes long to import
+    from lorchestra.components.projector.record.canonical import Reject, Source
 
 STAGED = ".staged"
 NONE = hashlib.sha256().digest()

@@ -15,7 +15,8 @@ from lorchestra.components.projector.database.rows import Row
 from lorchestra.components.projector.ingest.journal import Journal
 from lorchestra.components.projector.objects import envelope, layout, object_files
 from lorchestra.components.projector.objects.layout import ObjectName, Store
-from lorchestra.components.projector.record.canonical import Record, Source
+from lorchestra.components.projector.record.canonical import Source
+from lorchestra.components.projector.record.schema import Record
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MS = 86_400_000
@@ -52,7 +53,7 @@ class Writer:
 
     def __init__(self, store: Store, connection: apsw.Connection, log: Journal, config: Config) -> None:
         self.counts: Counter[str] = Counter()
-        self.touched: set[bytes] = set()  # objects whose current revision has to be decided anew
+        self.touched: set[bytes] = set()  # objects whose current revision may change
         self.wrote = False
         self.tables = rows.Tables(connection, full_text=config.full_text)
         self._store, self._connection, self._journal, self._config = store, connection, log, config
@@ -63,7 +64,7 @@ class Writer:
         self._sequence: int = metadata_db.get_meta(connection, "sequence", 0)
 
     def begin(self, source: Source) -> None:
-        """Take back what a file held; what it does not hold again is lost to it."""
+        """Remove the holdings of a file that is read again."""
         file = self.tables.file(source.name)
         if file in self._held_before:
             return
@@ -91,7 +92,7 @@ class Writer:
         self._hold(held)
 
     def finish(self) -> None:
-        """After the last batch: what files lost is touched too, and volatile fields follow the newest delivery."""
+        """After the last batch: update what files no longer hold, and the volatile columns of new deliveries."""
         lost = set().union(*self._held_before.values())
         self._redelivered |= lost & self._varied
         for no in sorted(lost):

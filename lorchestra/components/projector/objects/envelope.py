@@ -1,7 +1,7 @@
-"""An object's file: the record as it came, wrapped in what is known about it, sealed by a digest of its own.
+"""An object's file: the canonical line and its metadata, with a checksum of its own.
 
-One JSON object on one line. Its last member is the SHA-256 of every byte before it, so that a file proves itself
-without a database and `repair` can trust what it reads:
+One JSON object on one line. Its last member is the SHA-256 of every byte before it, so that a file can be
+verified without a database and `repair` can trust it:
 
     {"format":"lorchestra.object/1","type":"email","id":"AABC…","revision":1,"schema":"iglu:…",
      "rules":{"key":["message_id"],…},"file":"email-20251112.jsonl","line":7,"fingerprint":"…","record":{…},"sha256":"…"}

@@ -1,4 +1,4 @@
-"""Where everything lies in a store. Pure arithmetic: nothing here touches the disk.
+"""The paths of a store and the numbers of its rows. Nothing here accesses the disk.
 
 objects/AA/BC/{type}_{id}.json        the first revision of an object; {id} is 32 hexadecimal digits, AABC...
 objects/AA/BC/{type}_{id}.r2.json     its second revision
@@ -77,7 +77,7 @@ class Store(NamedTuple):
         return self.root / "registry" / f"{kind}.json"
 
     def rejects(self, file: str) -> Path:
-        """Where the rejected records of a canonical file lie."""
+        """Where the rejected records of a canonical file are."""
         return self.root / "rejects" / file
 
     def object(self, name: ObjectName) -> Path:
@@ -118,8 +118,8 @@ def parse_tombstone(file: str) -> tuple[str, bytes] | None:
 def row_number(kind: int, day: int, sequence: int) -> int:
     """The row of a revision in the database: type (9 bits), day (22 bits, proleptic ordinal), sequence (32 bits).
 
-    So the rows of a type lie together, by day. Newest first, a span of days and a type are ranges of the primary
-    key and of the full text alike, and need no index of their own.
+    So the rows of a type are adjacent, ordered by day: "newest first", a span of days and a type are ranges of the
+    primary key and of the full text alike, and need no index of their own.
     """
     return kind << _TYPE_SHIFT | day << _DAY_SHIFT | sequence
 

@@ -1,4 +1,4 @@
-"""Object files: written whole, read back and proven."""
+"""Object files: written atomically, read and verified."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write(root: str, path: str, sealed: bytes) -> None:
-    """Write the object at `path` below `root`: beside its name, then renamed. It is durable after the next `sync`."""
+    """Write the object at `path` below `root` atomically. It is durable after the next `sync`."""
     directory, _, file = path.rpartition("/")
     directory = f"{root}/{directory}"
     temporary = f"{directory}/.{file}.tmp~"
@@ -67,7 +67,7 @@ def content(path: Path) -> bytes:
 
 
 def read(store: Store, name: ObjectName) -> envelope.Envelope:
-    """An object's file. Raises Failure(STORE_DAMAGED) where it is missing, broken or another's."""
+    """An object's file. Raises Failure(STORE_DAMAGED) if it is missing, damaged or another object's."""
     path = store.object(name)
     failure: Failure
     try:

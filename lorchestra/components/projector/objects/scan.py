@@ -1,4 +1,4 @@
-"""Walking the objects directory: what lies there, without judging its content."""
+"""The files in the objects directory, by their names; their content is not read."""
 
 from __future__ import annotations
 

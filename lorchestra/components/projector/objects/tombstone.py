@@ -1,6 +1,7 @@
-"""Tombstones: a purged object must not come back with the next pull, and nothing of it may stay.
+"""Tombstones keep a purged object from returning with the next pull.
 
-A tombstone is a file beside the object's place, so that it survives the loss of the database. It holds type and id.
+A tombstone is a file next to where the object was, so that it survives the loss of the database. It contains
+type and id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Meaning as vectors: all-MiniLM-L6-v2 on this machine, from files that lie in installed packages. Nothing is fetched.
+"""Meaning as vectors: all-MiniLM-L6-v2 on this machine, from files in installed packages. Nothing is downloaded.
 
 The model is that of sentence-transformers (Apache-2.0), as an ONNX file with int8 weights: WordPiece tokens, at most
 256, mean over the tokens, unit length; 384 numbers a text. It knows English. The extra `semantic` installs packages;
@@ -91,6 +91,6 @@ def _content(role: str) -> bytes:
 
 
 def _directories(package: str) -> Sequence[Path]:
-    """Where a package lies, without running any of its code."""
+    """Where a package is installed, without running any of its code."""
     found = importlib.util.find_spec(package)
     return [Path(place) for place in (found.submodule_search_locations or ())] if found else []

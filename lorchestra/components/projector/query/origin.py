@@ -1,7 +1,7 @@
 """Where an object came from: its canonical files and lines, and through their lineage the raw files and lines.
 
-The lineage of `{type}-{date}.jsonl` is `lineage/{type}-{date}.json` beside it, in the format `lorchestra.lineage/1`.
-It is believed only while it belongs to the very content that was pulled.
+The lineage of `{type}-{date}.jsonl` is `lineage/{type}-{date}.json` next to it, in the format `lorchestra.lineage/1`.
+It is used only if it belongs to the content that was pulled.
 """
 
 from __future__ import annotations

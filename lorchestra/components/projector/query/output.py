@@ -44,13 +44,18 @@ def count(text: str) -> int:
     return number
 
 
+def offset(text: str) -> int:
+    """How many to skip, for argparse."""
+    return 0 if text == "0" else count(text.replace("all", "-"))
+
+
 def day(text: str) -> date:
     """A date as 2025-11-01 or 20251101, for argparse."""
     return date.fromisoformat(text)
 
 
 def moment(milliseconds: int | None) -> str:
-    """A moment as ISO 8601 in UTC, to the second; empty where there is none."""
+    """A moment as ISO 8601 in UTC, to the second; empty if there is none."""
     if milliseconds is None:
         return ""
     return (_EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""A canonical file, read: every line becomes a record that is ready to be stored, or a reject with its reason."""
+"""Reading a canonical file: every line becomes a record that is ready to be stored, or a reject with its reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import orjson
 from lorchestra.base.errors import Code, Failure, from_os_error
 from lorchestra.components.projector.objects import identity
 from lorchestra.components.projector.record import schema
-from lorchestra.components.projector.record.schema import Judge, Judges, Reading
+from lorchestra.components.projector.record.schema import Record, RecordSchema
+from lorchestra.components.projector.record.validators import Validator, Validators
 from lorchestra.records import iglu, jsonl, names
 from lorchestra.records.violations import Violation
 
@@ -23,7 +24,7 @@ _TOO_DEEP = Violation("too_deep", "/")
 
 
 class Signature(NamedTuple):
-    """What tells, for the price of a stat, that a file was not touched."""
+    """What shows, with one stat, that a file was not changed."""
 
     size: int
     mtime_ns: int
@@ -42,21 +43,6 @@ class Source(NamedTuple):
     @property
     def name(self) -> str:
         return self.path.name
-
-
-class Record(NamedTuple):
-    """One line of a canonical file, judged and prepared. `time` is in milliseconds since 1970."""
-
-    id: bytes
-    fingerprint: bytes
-    line: int
-    time: int | None
-    reading: Reading
-    raw: bytes
-    title: str
-    body: str
-    columns: tuple[Any, ...]
-    volatile: bytes | None
 
 
 class Reject(NamedTuple):
@@ -95,7 +81,7 @@ def digest(source: Source) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def read(source: Source, judges: Judges) -> Iterator[Record | Reject]:
+def read(source: Source, validators: Validators) -> Iterator[Record | Reject]:
     """Yield the file's lines, judged by the schemas that they name.
 
     Raises Failure: NOT_JSONL for a line that is not a JSON object, SCHEMA_MISSING or SCHEMA_INVALID for a schema that
@@ -103,19 +89,19 @@ def read(source: Source, judges: Judges) -> Iterator[Record | Reject]:
     """
     with source.path.open("rb", buffering=_BLOCK) as file:
         for number, line in jsonl.read(file, source.name):
-            yield _judged(source, number, line, judges)
+            yield _judged(source, number, line, validators)
         if signature(os.fstat(file.fileno())) != source.signature:
             raise Failure(Code.INPUT_CHANGED, f"{source.name}: changed while it was read")
 
 
-def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record | Reject:
+def _judged(source: Source, number: int, line: bytes, validators: Validators) -> Record | Reject:
     record = _parsed(line)
     if record is None:
         raise Failure(Code.NOT_JSONL, f"{source.name}: line {number} is not a JSON object")
     uri = record.get("schema")
     if not isinstance(uri, str) or iglu.parse(uri) is None:
         return Reject(number, Violation("schema_absent", "/properties/schema"), None, line)
-    how = _judge(source, number, uri, judges)
+    how = _judge(source, number, uri, validators)
     try:
         violation = how.violation(record)
     except ValueError:  # orjson reads deeper than the validator follows
@@ -128,10 +114,9 @@ def _judged(source: Source, number: int, line: bytes, judges: Judges) -> Record 
         return Reject(number, _TOO_DEEP, uri, line)
 
 
-def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Reading) -> Record:
+def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: RecordSchema) -> Record:
     """A valid record, ready to be stored."""
     content = identity.fingerprint(record, how.volatile)
-    title, body = schema.searched(record, how.rules)
     return Record(
         identity.object_id(kind, record, how.rules.key, content),
         content,
@@ -139,8 +124,7 @@ def prepare(kind: str, number: int, line: bytes, record: dict[str, Any], how: Re
         schema.moment(record, how.rules),
         how,
         line,
-        title,
-        body,
+        schema.searched(record, how.rules),
         tuple([schema.column(record.get(name)) for name in how.columns]),
         identity.volatile_digest(record, how.rules.volatile) if how.rules.volatile else None,
     )
@@ -154,11 +138,11 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _judge(source: Source, number: int, uri: str, judges: Judges) -> Judge:
+def _judge(source: Source, number: int, uri: str, validators: Validators) -> Validator:
     try:
-        return judges.get(uri)
+        return validators.get(uri)
     except Failure as failure:
         code = failure.code
-    # The name of the schema comes from a record: it is not told.
-    what = f"is not in {judges.root}" if code is Code.SCHEMA_MISSING else "is not a valid one"
+    # The name of the schema comes from a record, so it is not reported.
+    what = f"is not in {validators.root}" if code is Code.SCHEMA_MISSING else "is not a valid one"
     raise Failure(code, f"{source.name}: line {number}: the schema named by the record {what}")

@@ -7,39 +7,45 @@ The canonical schema says it in fields of its own, each optional:
     "x-text": ["subject"]        fields that the full text holds
     "x-time": "date"             the moment the record belongs to (ISO 8601; without a zone: UTC)
     "x-title": "subject"         what a result is called by
+
+and, in a property, `"x-field": "from"`: the name by which a search can ask for it alone, see docs/search.md.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-import jsonschema_rs
 import orjson
 
-from lorchestra.base.errors import Code, Failure
-from lorchestra.records import iglu, violations
-from lorchestra.records.schemas import compiled, element_of
-from lorchestra.records.violations import Violation
+from lorchestra.components.projector.record import words as words_of
 
 MOST_COLUMNS = 500
+PHONE = "phone"
+"""The field whose texts are phone numbers."""
 _INT64 = 2**63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Rules(NamedTuple):
-    """What the fields x-key, x-volatile, x-text, x-time and x-title of a schema say."""
+    """What the fields x-key, x-volatile, x-text, x-time and x-title of a schema say, and x-field of its properties."""
 
     key: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     time: str | None = None
     title: str | None = None
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The names that x-field gives, each with its properties."""
 
     def as_json(self) -> str:
         """One line, the same for the same rules."""
         said = {name: value for name, value in self._asdict().items() if value}
+        if self.fields:
+            said["fields"] = dict(self.fields)
         return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -51,10 +57,11 @@ def rules_from(said: Mapping[str, Any]) -> Rules:
         tuple(said.get("text", ())),
         said.get("time"),
         said.get("title"),
+        tuple((name, tuple(properties)) for name, properties in said.get("fields", {}).items()),
     )
 
 
-class Reading:
+class RecordSchema:
     """How records of one schema are read. `properties` are the schema's own, in its order."""
 
     def __init__(self, uri: str, rules: Rules, properties: tuple[str, ...]) -> None:
@@ -66,22 +73,28 @@ class Reading:
         self.volatile = frozenset((*rules.volatile, "schema"))  # a newer schema alone is no change of a record
 
 
-class Judge(Reading):
-    """A reading that knows its schema, and so whether a record fits."""
+class Record(NamedTuple):
+    """One line of a canonical file, validated and prepared. `time` is in milliseconds since 1970."""
 
-    def __init__(self, schema: iglu.Schema, validator: jsonschema_rs.Validator) -> None:
-        super().__init__(str(schema.key), _rules(schema), _properties(schema.document))
-        self.sha256 = schema.sha256
-        self._validator = validator
-
-    def violation(self, record: Mapping[str, Any]) -> Violation | None:
-        """The first violation of its schema, None for a valid record. Raises ValueError for one nested too deep."""
-        return None if self._validator.is_valid(record) else violations.first(self._validator, record)
+    id: bytes
+    fingerprint: bytes
+    line: int
+    time: int | None
+    reading: RecordSchema
+    raw: bytes
+    texts: dict[str, str]
+    columns: tuple[Any, ...]
+    volatile: bytes | None
 
 
 def is_lazy(name: str, rules: Rules) -> bool:
     """Whether a property is too long to be copied into the database: a view reads it from the object."""
-    return name in rules.text and name not in (*rules.key, *rules.volatile, rules.time, rules.title)
+    short = (*rules.key, *rules.volatile, rules.time, rules.title, *_named(rules))
+    return name in rules.text and name not in short
+
+
+def _named(rules: Rules) -> list[str]:
+    return [name for _, properties in rules.fields for name in properties]
 
 
 def column(value: Any) -> Any:
@@ -93,15 +106,37 @@ def column(value: Any) -> Any:
     return orjson.dumps(value).decode()
 
 
-def searched(record: Mapping[str, Any], rules: Rules) -> tuple[str, str]:
-    """Title and text of a record for the full text.
+def searched(record: Mapping[str, Any], rules: Rules) -> dict[str, str]:
+    """The texts of a record for the full text: `title`, `body` and its named fields; those that are empty are left out.
 
-    Volatile fields are left out: words can be removed only by the text that they came from, which would be gone.
+    Volatile fields are not among them: words can be removed only by the text that they came from, which would be gone.
     """
-    title = record.get(rules.title) if rules.title and rules.title not in rules.volatile else None
-    fields = [field for field in rules.text if field != rules.title and field not in rules.volatile]
-    body = "\n".join(words for field in fields for words in _texts(record.get(field)))
-    return (title if isinstance(title, str) else ""), body
+    texts: dict[str, str] = {}
+    for group, names in _groups(rules):
+        found = [words for name in names for words in _texts(record.get(name))]
+        if found:
+            text = "\n".join(found)
+            texts[group] = words_of.prepared(text) + (f"\n{words_of.phones(text)}" if group == PHONE else "")
+    return texts
+
+
+@lru_cache
+def _groups(rules: Rules) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The properties of each text, without volatile ones."""
+    own = {rules.title, *_named(rules)}
+    groups = {
+        "title": [rules.title] if rules.title else [],
+        "body": [name for name in rules.text if name not in own],
+        **{name: [each for each in properties if each != rules.title] for name, properties in rules.fields},
+    }
+    fixed = {group: tuple(name for name in names if name not in rules.volatile) for group, names in groups.items()}
+    return tuple((group, names) for group, names in fixed.items() if names)
+
+
+def folded(text: str) -> str:
+    """A text without case and accents, for comparing whole values as the full text compares words."""
+    plain = unicodedata.normalize("NFKD", words_of.plain(text).casefold())
+    return "".join(each for each in plain if not unicodedata.combining(each))
 
 
 def moment(record: Mapping[str, Any], rules: Rules) -> int | None:
@@ -128,42 +163,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _texts(item)
-
-
-class Judges:
-    """The schemas of a registry, each made ready once."""
-
-    def __init__(self, schemas: iglu.SchemaRegistry) -> None:
-        self.root = schemas.roots[0]
-        self._schemas = schemas
-        self._made: dict[str, Judge] = {}
-
-    def get(self, uri: str) -> Judge:
-        """The reading of a schema. Raises Failure(SCHEMA_MISSING | SCHEMA_INVALID), which may name the URI."""
-        reading = self._made.get(uri)
-        if reading is None:
-            reading = self._made[uri] = self._make(uri)
-        return reading
-
-    def _make(self, uri: str) -> Judge:
-        schema = self._schemas.load(uri)
-        schema = element_of(schema)
-        return Judge(schema, compiled(schema, self._schemas))
-
-
-def _rules(schema: iglu.Schema) -> Rules:
-    said = schema.document
-    lists = {name: said.get(f"x-{name}", []) for name in ("key", "volatile", "text")}
-    words = {name: said.get(f"x-{name}") for name in ("time", "title")}
-    for name, value in lists.items():
-        if not (isinstance(value, list) and all(isinstance(item, str) and item for item in value)):
-            raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: x-{name} must be a list of property names")
-    for name, word in words.items():
-        if not (word is None or (isinstance(word, str) and word)):
-            raise Failure(Code.SCHEMA_INVALID, f"{schema.path}: x-{name} must be a property's name")
-    return rules_from({**lists, **words})
-
-
-def _properties(document: Mapping[str, Any]) -> tuple[str, ...]:
-    properties = document.get("properties")
-    return tuple(properties)[:MOST_COLUMNS] if isinstance(properties, dict) else ()

@@ -30,8 +30,8 @@ class Opened(NamedTuple):
 def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> Iterator[Opened]:
     """The store for its one writer. What a killed writer left behind is gone when the block begins.
 
-    Raises Failure: BUSY when another writer holds the lock (unless `wait`), MISSING where there is no store and none
-    shall be created, INSECURE where others could read it, STORE_DAMAGED.
+    Raises Failure: BUSY when another writer holds the lock (unless `wait`), MISSING if there is no store and none
+    is to be created, INSECURE if others could read it, STORE_DAMAGED.
     """
     if create:
         for directory in (store.objects, store.root / "registry", store.root / "rejects"):
@@ -54,14 +54,14 @@ def for_writing(store: Store, *, create: bool = False, wait: bool = False) -> It
 def for_reading(store: Store) -> Iterator[Opened]:
     """The store for reading: a state before or after a file, never between.
 
-    Raises as `for_writing`, but BUSY only where the database is of an older version and has to be brought forward.
+    Raises as `for_writing`, but BUSY only if the database has to be migrated.
     """
     check(store)
     connection = metadata_db.open_reader(store)
     try:
         if metadata_db.is_older(connection):
             with for_writing(store):
-                pass  # which brings it forward
+                pass  # which migrates it
         with metadata_db.guarded(store, connection):
             yield Opened(store, connection)
     finally:
@@ -69,7 +69,7 @@ def for_reading(store: Store) -> Iterator[Opened]:
 
 
 def _recover(store: Store, connection: apsw.Connection) -> None:
-    """Undo or finish what a killed writer had begun."""
+    """Undo or finish what a killed writer began."""
     for directory in (store.root, store.root / "rejects", store.root / "registry", store.backups):
         if directory.is_dir():
             private.sweep(directory)
@@ -81,7 +81,7 @@ def _recover(store: Store, connection: apsw.Connection) -> None:
 
 
 def check(store: Store) -> None:
-    """Refuse a store that is not there, that is not the user's own, or that others may enter."""
+    """Refuse a store that does not exist, belongs to another user, or is accessible to others."""
     try:
         status = os.stat(store.root)
     except FileNotFoundError:

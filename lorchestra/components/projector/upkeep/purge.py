@@ -1,8 +1,8 @@
-"""Removing objects without a trace, and proving it.
+"""Removing objects without a trace.
 
 In this order: a durable intent; tombstones; one transaction over rows, full text, columns and holdings; the object
 files; lines of reject files that would be the same objects; former databases; the write-ahead log cut to nothing. A
-killed purge is finished by the next writer. Then the proof: the store's bytes are searched for what was removed.
+killed purge is finished by the next writer. Then `purge_check` searches the store's bytes for what was removed.
 
 The full text forgets words only when it is given the very text that it once took in, which is why an object is read
 before it is removed, by the rules under which it was written.
@@ -20,7 +20,7 @@ import apsw
 import orjson
 
 from lorchestra.base.errors import Code, Failure
-from lorchestra.components.projector.database import lookup, metadata_db, registry, rows, seals
+from lorchestra.components.projector.database import fulltext, lookup, metadata_db, registry, rows, seals
 from lorchestra.components.projector.database.lookup import Found
 from lorchestra.components.projector.ingest import rejects_files
 from lorchestra.components.projector.objects import identity, layout, ledger, object_files, tombstone
@@ -98,7 +98,8 @@ def remember(store: Store, connection: apsw.Connection) -> None:
 def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False) -> None:
     """Do what a purge intended; nothing where none is under way. Call it under the lock.
 
-    A killed purge can no longer be proven, for what it removed is gone: `unproven` writes everything anew instead.
+    After a kill, what was removed is no longer known, so that it cannot be searched for: `unproven` rewrites the
+    database instead.
     """
     try:
         lines = store.purging.read_bytes().decode("ascii").splitlines()
@@ -122,10 +123,10 @@ def finish(store: Store, connection: apsw.Connection, *, unproven: bool = False)
 
 
 def rewrite(store: Store, connection: apsw.Connection) -> None:
-    """Write the full text and the database anew.
+    """Rewrite the full text and the database.
 
     SQLite clears what it frees, but the full text keeps beginnings of purged words as the signposts between its pages
-    until it is merged, and a page that was laid out anew can keep bytes in its gaps.
+    until it is merged, and a page that was rearranged can keep bytes in its gaps.
     """
     with connection:  # a passing row makes a part that all others are merged with
         connection.execute("INSERT INTO fulltext (rowid, title, body) VALUES (1, '', 'passing')")
@@ -158,10 +159,10 @@ def _delete_rows(store: Store, connection: apsw.Connection, kinds: dict[bytes, s
 
 def _forget_words(store: Store, connection: apsw.Connection, found: Found) -> None:
     if metadata_db.value(connection, "SELECT indexed FROM object WHERE no = ?", (found.no,)):
-        envelope = object_files.read(store, found.name)
-        words = schema.searched(envelope.parsed(), schema.rules_from(envelope.rules))
-        delete = "INSERT INTO fulltext (fulltext, rowid, title, body) VALUES ('delete', ?, ?, ?)"
-        connection.execute(delete, (found.no, *words))
+        record = object_files.read(store, found.name).parsed()
+        texts = schema.searched(record, fulltext.rules(connection, found.no))
+        row = fulltext.Columns(connection, layout.row_type(found.no)).row(texts)
+        fulltext.delete(connection, found.no, row)
 
 
 def _delete_files(store: Store, each: bytes) -> None:

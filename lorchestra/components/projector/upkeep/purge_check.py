@@ -1,4 +1,4 @@
-"""The proof of a purge: what was removed is nowhere in the store's bytes any more.
+"""Checking a purge: what was removed must be nowhere in the bytes of the store.
 
 Searched for: the digests of the removed objects, and words that no remaining record has in full text or in a column.
 Where: the database, its write-ahead log and shared memory, registry, journals, quarantine; and, through the full text's
@@ -20,6 +20,7 @@ from lorchestra.components.projector.database import metadata_db, migrations
 from lorchestra.components.projector.database.lookup import Found
 from lorchestra.components.projector.objects import object_files, scan
 from lorchestra.components.projector.objects.layout import Store
+from lorchestra.components.projector.record import words as words_of
 
 _WORD = re.compile(r"\w{6,}")
 _MOST_WORDS = 16
@@ -37,7 +38,7 @@ class Evidence(NamedTuple):
     words: tuple[str, ...]
 
 
-class Proof(NamedTuple):
+class Check(NamedTuple):
     """How many marks were searched for, and the files in which one was found."""
 
     searched: int
@@ -56,14 +57,14 @@ def take(store: Store, matches: Sequence[Found]) -> Evidence:
     return Evidence(tuple(found.no for found in matches), tuple(digests), tuple(sorted(words, key=len, reverse=True)))
 
 
-def prove(store: Store, connection: apsw.Connection, evidence: Evidence) -> Proof:
+def check(store: Store, connection: apsw.Connection, evidence: Evidence) -> Check:
     """Search the store for the evidence."""
     words = _own_words(connection, evidence.words)
     marks = {*evidence.digests, *(form.encode() for word in words for form in (word, word.lower()))}
     traces = [str(path.relative_to(store.root)) for path in _files(store) if _holds(store, connection, path, marks)]
     if any(_finds(connection, no, evidence.words) for no in evidence.rows) or _signposts(connection, words):
         traces.append("full text")
-    return Proof(len(marks), tuple(traces))
+    return Check(len(marks), tuple(traces))
 
 
 def _own_words(connection: apsw.Connection, words: Sequence[str]) -> list[str]:
@@ -79,7 +80,10 @@ def _own_words(connection: apsw.Connection, words: Sequence[str]) -> list[str]:
 
 def _begins_a_word(connection: apsw.Connection, text: str) -> bool:
     query = "SELECT 1 FROM fulltext WHERE fulltext MATCH ? LIMIT 1"
-    return metadata_db.value(connection, query, (f'"{text}"*',)) is not None
+    return (
+        bool(words_of.match(text))
+        and metadata_db.value(connection, query, (words_of.match(text, prefix=True),)) is not None
+    )
 
 
 def _signposts(connection: apsw.Connection, words: Sequence[str]) -> bool:
@@ -105,7 +109,8 @@ def _empty() -> bytes:
 
 def _finds(connection: apsw.Connection, no: int, words: Sequence[str]) -> bool:
     query = "SELECT 1 FROM fulltext WHERE fulltext MATCH ? AND rowid = ?"
-    return any(metadata_db.value(connection, query, (f'"{word}"', no)) for word in words)
+    matches = filter(None, map(words_of.match, words))
+    return any(metadata_db.value(connection, query, (match, no)) for match in matches)
 
 
 def _files(store: Store) -> Iterator[Path]:

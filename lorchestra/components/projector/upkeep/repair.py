@@ -1,7 +1,7 @@
-"""Rebuilding metadata.db from the objects alone, beside the old one, which it then replaces.
+"""Rebuilding metadata.db from the objects, in a new file that then replaces the old one.
 
-Two passes: the first proves every object's seal, puts broken and foreign files into quarantine, and notes what is
-there in the order of the rows to come; the second reads each object again and writes its rows. Which files hold an
+Two passes: the first verifies every object's checksum, moves broken and foreign files to quarantine, and lists
+the objects in the order of their rows; the second reads each object again and writes its rows. Which files hold an
 object now is only known as of when it was written, so the next pull reads every canonical file again.
 """
 
@@ -18,7 +18,7 @@ import orjson
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
 from lorchestra.components.projector.database import metadata_db, registry
-from lorchestra.components.projector.database.current import settle
+from lorchestra.components.projector.database.current import update_states
 from lorchestra.components.projector.database.rows import Row, Tables
 from lorchestra.components.projector.ingest import rejects_files, writer
 from lorchestra.components.projector.objects import (
@@ -34,7 +34,8 @@ from lorchestra.components.projector.objects import (
 from lorchestra.components.projector.objects.envelope import Envelope
 from lorchestra.components.projector.objects.layout import ObjectName, Store
 from lorchestra.components.projector.record import canonical, schema
-from lorchestra.components.projector.record.schema import MOST_COLUMNS, Judges, Reading
+from lorchestra.components.projector.record.schema import MOST_COLUMNS, RecordSchema
+from lorchestra.components.projector.record.validators import Validators
 from lorchestra.records import iglu, names
 from lorchestra.storage import private
 
@@ -50,22 +51,22 @@ class Repair:
     def __init__(self, store: Store, config: Config) -> None:
         self.counts: Counter[str] = Counter()
         self._store = store
-        self._schemas = Judges(iglu.SchemaRegistry(config.schemas))
+        self._schemas = Validators(iglu.SchemaRegistry(config.schemas))
         self._full_text = config.full_text
         self._properties: dict[tuple[str, str], dict[str, None]] = {}
-        self._readings: dict[tuple[str, str], Reading] = {}
+        self._readings: dict[tuple[str, str], RecordSchema] = {}
         self._tombstones: list[tuple[str, bytes]] = []
         self._intended = _intended(store)
 
     def run(self) -> apsw.Connection:
         """Rebuild the database, put it in the old one's place, and return it open for writing."""
         metadata_db.refuse_newer_file(self._store)
-        beside = self._store.root / "metadata.db.new"
-        beside.unlink(missing_ok=True)  # a killed repair's
+        new = self._store.root / "metadata.db.new"
+        new.unlink(missing_ok=True)  # a killed repair's
         self._tidy()
         try:
             with metadata_db.guarded(self._store, None):
-                connection = metadata_db.create_beside(beside)
+                connection = metadata_db.create_new(new)
                 try:
                     connection.execute("BEGIN")
                     connection.execute(_SURVEY)
@@ -75,9 +76,9 @@ class Repair:
                     connection.execute("COMMIT")
                 finally:
                     connection.close()
-            self._replace(beside)
+            self._replace(new)
         finally:
-            beside.unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
         return metadata_db.open_writer(self._store)
 
     def _survey(self, connection: apsw.Connection) -> None:
@@ -131,7 +132,7 @@ class Repair:
     def _rename(
         self, connection: apsw.Connection, misplaced: list[tuple[Path, Envelope]], buried: Collection[bytes]
     ) -> None:
-        """Give intact objects with another's name their own, as their envelopes say; set aside what is there twice."""
+        """Give intact objects with another's name their own, as their envelopes say; set aside duplicates."""
         moved = [(path.with_name(f".{path.name}.moved{private.TEMPORARY}"), found) for path, found in misplaced]
         for (path, _), (aside, _) in zip(misplaced, moved, strict=True):
             os.rename(path, aside)
@@ -217,7 +218,7 @@ class Repair:
         metadata_db.set_meta(connection, "sequence", sequence)
         undecided = """SELECT id FROM object GROUP BY id
             HAVING count(*) > 1 OR max(no) NOT IN (SELECT object FROM holding)"""
-        settle(connection, [identity for (identity,) in metadata_db.rows(connection, undecided)])
+        update_states(connection, [identity for (identity,) in metadata_db.rows(connection, undecided)])
 
     def _row(self, no: int, found: Envelope) -> Row:
         how = self._reading(found)
@@ -225,23 +226,24 @@ class Repair:
         size = self._store.object(found.name).stat().st_size
         return Row(no, found.name.type, found.name.revision, record, found.sha256, size)
 
-    def _reading(self, found: Envelope) -> Reading:
+    def _reading(self, found: Envelope) -> RecordSchema:
         """The reading under which an object was written; its properties from its schema, else from the records."""
         rules = schema.rules_from(found.rules)
         key = (found.schema, rules.as_json())
         if key not in self._readings:
             try:
-                properties = self._schemas.get(found.schema).properties
+                judge = self._schemas.get(found.schema)
+                properties, rules = judge.properties, rules._replace(fields=judge.rules.fields)
             except Failure:
                 properties = tuple(self._properties[key])
-            self._readings[key] = Reading(found.schema, rules, properties)
+            self._readings[key] = RecordSchema(found.schema, rules, properties)
         return self._readings[key]
 
-    def _replace(self, beside: Path) -> None:
+    def _replace(self, new: Path) -> None:
         for suffix in ("-wal", "-shm"):
             self._store.database.with_name(self._store.database.name + suffix).unlink(missing_ok=True)
         object_files.sync(self._store)
-        os.replace(beside, self._store.database)
+        os.replace(new, self._store.database)
         private.sync_directory(self._store.root)
         self._store.journal.unlink(missing_ok=True)
 

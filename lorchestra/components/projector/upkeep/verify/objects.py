@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apsw
 import orjson
 
-from lorchestra.components.projector.database import delivery, metadata_db
+from lorchestra.components.projector.database import delivery, fulltext, metadata_db
 from lorchestra.components.projector.objects import envelope, identity, layout, object_files
 from lorchestra.components.projector.objects.envelope import Envelope
 from lorchestra.components.projector.objects.layout import ObjectName
 from lorchestra.components.projector.record import schema
-from lorchestra.components.projector.record.schema import Reading
+from lorchestra.components.projector.record.schema import RecordSchema
 from lorchestra.components.projector.upkeep.connect import Opened
 from lorchestra.components.projector.upkeep.verify.finding import Finding
 
@@ -82,17 +82,18 @@ def _fault(opened: Opened, readings: _Readings, name: ObjectName, row: _Row, wor
     if readings.columns(row.reading, row.no) != tuple(schema.column(record.get(field)) for field in how.columns):
         return "columns_differ"
     if row.indexed and words is not None:
-        words.expect(row.no, *schema.searched(record, how.rules))
+        words.expect(row.no, readings.texts(row.no, schema.searched(record, how.rules)))
     return None
 
 
-def _identity_fault(found: Envelope, record: dict[str, Any], how: Reading, row: _Row) -> str | None:
+def _identity_fault(found: Envelope, record: dict[str, Any], how: RecordSchema, row: _Row) -> str | None:
     """Compare what is computed from a record with its row."""
     if identity.fingerprint(record, how.volatile) != row.fingerprint:
         return "fingerprint_differs"
     if identity.object_id(found.name.type, record, how.rules.key, row.fingerprint) != row.id:
         return "id_differs"
-    same = (found.schema, schema.rules_from(found.rules)) == (how.uri, how.rules)
+    sealed = schema.rules_from(found.rules)._replace(fields=how.rules.fields)  # `repair` may have added fields
+    same = (found.schema, sealed) == (how.uri, how.rules)
     if not same or schema.moment(record, how.rules) != row.time:
         return "row_differs"
     if row.volatile not in (None, identity.volatile_digest(record, how.rules.volatile)):  # None: an older version's row
@@ -100,7 +101,7 @@ def _identity_fault(found: Envelope, record: dict[str, Any], how: Reading, row: 
     return None
 
 
-def _volatile(opened: Opened, found: Envelope, no: int, how: Reading) -> dict[str, Any]:
+def _volatile(opened: Opened, found: Envelope, no: int, how: RecordSchema) -> dict[str, Any]:
     """The volatile fields of the newest delivery, None for each that it lacks."""
     last = delivery.newest(opened.connection, no)
     line = delivery.delivered(found.record, last.delivered if last else None, how.rules.volatile)
@@ -113,27 +114,35 @@ class _Readings:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._texts: dict[int, fulltext.Columns] = {}
         made = {row[0]: _reading(connection, *row) for row in metadata_db.rows(connection, "SELECT * FROM reading")}
         self._made = {number: reading for number, reading in made.items() if reading}
         varied = connection.execute("SELECT DISTINCT object FROM holding WHERE delivered IS NOT NULL")
         self.varied = {no for (no,) in varied}
         """Revisions that were delivered with several values of their volatile fields."""
 
-    def get(self, number: int) -> Reading | None:
+    def texts(self, no: int, texts: dict[str, str]) -> tuple[str, ...]:
+        """Texts in the order of the full text's columns."""
+        kind = layout.row_type(no)
+        if kind not in self._texts:
+            self._texts[kind] = fulltext.Columns(self._connection, kind)
+        return self._texts[kind].row(texts)
+
+    def get(self, number: int) -> RecordSchema | None:
         """A reading by the number of its row; None if the row is damaged."""
         return self._made[number][0] if number in self._made else None
 
     def columns(self, number: int, no: int) -> tuple[Any, ...] | None:
-        """The columns of an object, in the order of `Reading.columns`; None where there is no row."""
+        """The columns of an object, in the order of `RecordSchema.columns`; None where there is no row."""
         found: tuple[Any, ...] | None = self._connection.execute(self._made[number][1], (no,)).fetchone()
         return found[1:] if found else None
 
 
 def _reading(
     connection: apsw.Connection, _no: int, kind: int, uri: str, rules: str, properties: str
-) -> tuple[Reading, str] | None:
+) -> tuple[RecordSchema, str] | None:
     try:
-        how = Reading(uri, schema.rules_from(orjson.loads(rules)), tuple(orjson.loads(properties)))
+        how = RecordSchema(uri, schema.rules_from(orjson.loads(rules)), tuple(orjson.loads(properties)))
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         return None
     numbers = dict(metadata_db.rows(connection, "SELECT property, no FROM field WHERE type = ?", (kind,)))
@@ -151,9 +160,11 @@ class _Words:
         self._tokenizer = connection.fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
         self._sum = 0
 
-    def expect(self, no: int, *columns: str) -> None:
+    def expect(self, no: int, columns: Iterable[str]) -> None:
         """Words that the full text must hold."""
         for column, text in enumerate(columns):
+            if not text:
+                continue
             words = self._tokenizer(
                 text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
             )
@@ -164,7 +175,7 @@ class _Words:
         self._connection.execute(
             "CREATE VIRTUAL TABLE IF NOT EXISTS temp.word USING fts5vocab(main, fulltext, instance)"
         )
-        numbers = {"title": 0, "body": 1}
+        numbers = {name: number for number, name in enumerate(fulltext.COLUMNS)}
         for word, no, column, position in self._connection.execute("SELECT term, doc, col, offset FROM temp.word"):
             self._sum -= hash((word, no, numbers[column], position))
         return self._sum == 0
