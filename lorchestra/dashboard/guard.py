@@ -52,7 +52,7 @@ class Sessions:
     def __init__(self, announce: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         """`announce` shows a token to the user of the terminal."""
         self._announce, self._clock = announce, clock
-        self._token = ""
+        self._token = secrets.token_urlsafe(32)  # nobody knows it until `offer`
         self._sessions: dict[bytes, float] = {}
         self._failed: deque[float] = deque(maxlen=_FAILURES)
 
