@@ -32,6 +32,12 @@ test: .venv/tested ## run the tests
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
+.PHONY: test-browser
+test-browser: .venv/tested ## test the dashboard in Chromium; skipped where it cannot be installed
+	@command -v chromium >/dev/null || apt-get install --yes --quiet=2 chromium >/dev/null 2>&1 || echo "chromium is missing: install it to test the dashboard"
+	@! command -v chromium >/dev/null || $(PIP) --require-hashes -r requirements/browser.txt
+	@! command -v chromium >/dev/null || $(BIN)/python -m pytest tests/browser
+
 .PHONY: test-faults
 test-faults: .venv/tested ## kill runs at hundreds of steps, fill and fail their disks, cut the power; print the figures
 	@LORCHESTRA_FAULTS=1 LORCHESTRA_HISTORIES=100 $(BIN)/python -m pytest -s tests/faults tests/test_histories.py tests/components/projector/test_histories.py
@@ -87,6 +93,7 @@ lock: ## update requirements/ (needs uv on the PATH)
 	@$(LOCK) --upgrade --output-file requirements/run.txt
 	@$(LOCK) --extra test --constraint requirements/run.txt --output-file requirements/test.txt
 	@$(LOCK) --extra dashboard --constraint requirements/run.txt --output-file requirements/dashboard.txt
+	@$(LOCK) --extra browser --constraint requirements/test.txt --output-file requirements/browser.txt
 	@$(LOCK) --extra semantic --constraint requirements/run.txt --output-file requirements/semantic.txt
 	@$(LOCK) --extra docs --constraint requirements/test.txt --output-file requirements/docs.txt
 

@@ -90,7 +90,8 @@ def _serve(app: Any, listening: socket.socket) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextlib.contextmanager
