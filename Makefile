@@ -73,7 +73,7 @@ check: .venv/tested ## check formatting, lint, types, import contracts and our o
 .PHONY: docs
 docs: .venv/installed ## build the documentation site in build/site, offline
 	@$(PIP) --require-hashes -r requirements/docs.txt
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "open build/site/index.html"
 
 .PHONY: wheel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,21 @@ _COMMAND = re.compile(r"^  can ([a-z ]+?) {2,}", re.MULTILINE)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the generated pages. Called by mkdocs."""
+    """Add the generated pages; every page must be in the navigation. Called by mkdocs."""
+    from mkdocs.exceptions import PluginError
     from mkdocs.structure.files import File
+
+    if omitted := omitted_pages((file.src_uri for file in files.documentation_pages()), config["nav"]):
+        raise PluginError(f"pages that are not in the navigation of mkdocs.yml: {', '.join(omitted)}")
 
     files.append(File.generated(config, "commands.md", content=commands()))
     files.append(File.generated(config, "failures.md", content=failures()))
     return files
+
+
+def omitted_pages(pages: Iterable[str], navigation: object) -> list[str]:
+    """The pages that the navigation does not contain."""
+    return sorted(page for page in pages if f"'{page}'" not in repr(navigation))
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -1,4 +1,4 @@
-"""Files that only their owner can read: private from birth, whole or not there at all.
+"""Files that only their owner can read: private when they are created, and written atomically.
 
 The mode is given to the call that creates the file. It is never repaired afterwards: between the two calls anybody
 could have opened it.

@@ -41,7 +41,7 @@ def test_the_specifications_example() -> None:
     )
 
 
-def test_a_target_knows_its_files() -> None:
+def test_the_files_of_a_target() -> None:
     target = Target("clinical_session", "20251112", ())
     assert (target.name, target.file) == ("clinical_session-20251112", "clinical_session-20251112.jsonl")
 
@@ -84,7 +84,7 @@ def test_two_mappings_of_one_type_on_one_file_contradict_each_other() -> None:
     )
 
 
-def test_they_do_not_where_no_file_matches_both() -> None:
+def test_mappings_that_share_no_file_do_not_contradict_each_other() -> None:
     wide = Rule("*messages*.jsonl", "email/other_v1", "email")
     assert made([BEN], GMAIL, wide) == {"email-20251112": [BEN]}
 

@@ -42,6 +42,10 @@ def rewrite(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Trail], o
     return lambda trail: log(trail).write_bytes(b"".join(change(content(trail))))
 
 
+def other(digit: bytes) -> bytes:
+    return b"1" if digit == b"0" else b"0"
+
+
 def forge(trail: Trail) -> None:
     """An entry in the right form, made without the key."""
     last = json.loads(content(trail)[-1])
@@ -79,7 +83,10 @@ ATTACKS: dict[str, tuple[Callable[[Trail], object], str]] = {
     ),
     "a space added": (rewrite(lambda old: [old[0].replace(b":", b": ", 1), *old[1:]]), "jsonl:1: changed"),
     "a field added": (rewrite(lambda old: [old[0].replace(b",", b',"x":1,', 1), *old[1:]]), "jsonl:1: changed"),
-    "a MAC edited": (rewrite(lambda old: [*old[:1], old[1][:-4] + b'0"}\n', old[2]]), "jsonl:2: changed"),
+    "a MAC edited": (
+        rewrite(lambda old: [old[0], old[1][:-4] + other(old[1][-4:-3]) + old[1][-3:], old[2]]),
+        "jsonl:2: changed",
+    ),
     "the first entry removed": (rewrite(lambda old: old[1:]), "entry 7 is missing"),
     "an entry in the middle removed": (rewrite(lambda old: [old[0], old[2]]), "entry 8 is missing"),
     "the last entry removed": (rewrite(lambda old: old[:-1]), "entry 9 is missing"),

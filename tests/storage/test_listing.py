@@ -1,4 +1,4 @@
-"""A directory read once: what lies there, who may use it, what moved."""
+"""Listing a directory: kinds of entries, and identities that change with every edit."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def test_files_directories_and_the_rest(tmp_path: Path) -> None:
     assert len(dict(found.entries())) == 6
 
 
-def test_a_directory_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_directory_is_empty(tmp_path: Path) -> None:
     assert listing.read(tmp_path / "nowhere") == listing.Listing(tmp_path / "nowhere", {}, {}, {})
     with pytest.raises(NotADirectoryError):
         (tmp_path / "file").touch()
         listing.read(tmp_path / "file")
 
 
-def test_an_entry_that_vanishes_while_it_is_looked_at_is_left_out(tmp_path: Path) -> None:
+def test_an_entry_that_is_removed_meanwhile_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     found = listing.read_some(tmp_path, ["there", "gone"])
     assert list(found.files) == ["there"]
 
 
 @pytest.mark.parametrize("edit", ["grow", "same size", "replaced", "mtime put back"])
-def test_every_edit_moves_the_identity(tmp_path: Path, edit: str) -> None:
+def test_every_edit_changes_the_identity(tmp_path: Path, edit: str) -> None:
     path, other = tmp_path / "f", tmp_path / "g"
     path.write_bytes(b"content")
     before = path.stat()

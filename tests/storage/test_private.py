@@ -1,4 +1,4 @@
-"""Files are private from birth and whole or not there, whatever the umask, the disk and the signals do."""
+"""Files are private when they are created and written atomically, whatever the umask, the disk and signals do."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _main(arguments: list[str]) -> int:
         if not getattr(args, option):
             raise Failure(Code.USAGE, f"no {option} is given", advice="See --help.")
     private.make_directory(args.output)
-    reader = _Reader(_seen(args.seen))
+    reader = Reader(_seen(args.seen))
     for line, day in reader.lines(args.path):
         with os.fdopen(private.append(args.output / names.DatedName(args.name, day).file), "ab") as file:
             file.write(line)
@@ -55,7 +55,7 @@ def _main(arguments: list[str]) -> int:
     return 0
 
 
-class _Reader:
+class Reader:
     """Reads what changed. `counts` is what was found; `read` are the identities of all files that are read by now."""
 
     def __init__(self, seen: Mapping[str, Any]) -> None:
@@ -76,10 +76,14 @@ class _Reader:
                 self.counts["waiting"] += 1
                 continue
             else:
-                self.counts["read"] += 1
-                yield from self._file(file)
-                if listing.identity(file.path.stat()) != file.identity:
-                    continue  # it changed meanwhile, so it is read again
+                try:
+                    yield from self._file(file)
+                    changed = listing.identity(file.path.stat()) != file.identity
+                except FileNotFoundError:  # a mail program moved it: the next run finds it
+                    changed = True
+                self.counts["waiting" if changed else "read"] += 1
+                if changed:
+                    continue
             self.read[name] = file.identity
 
     def _file(self, file: MailFile) -> Iterator[tuple[bytes, str]]:

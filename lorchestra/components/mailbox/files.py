@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -53,10 +54,14 @@ def find(root: Path) -> Iterator[MailFile]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") or _is_maildir(Path(directory, name)))
         if "tmp" in folders and _is_maildir(Path(directory)):
             folders.remove("tmp")  # messages that are not delivered yet
+        found: list[MailFile] = []
         for name in sorted(files):
             path = Path(directory, name)
-            if not (name.startswith(".") or _is_index(path)) and stat.S_ISREG(path.lstat().st_mode):
-                yield _file(path)
+            if not (name.startswith(".") or _is_index(path)):
+                with contextlib.suppress(FileNotFoundError):  # a mail program moves files: the next run finds it
+                    if stat.S_ISREG(path.lstat().st_mode):
+                        found.append(_file(path))
+        yield from found
 
 
 def _file(path: Path) -> MailFile:

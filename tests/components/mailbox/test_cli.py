@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from lorchestra.components.mailbox import cli
+
 PROGRAM = Path(sys.executable).with_name("lorchestra-mailbox")
 NAME = "mail-messages-jane"
 PLAIN = b"""\
@@ -151,6 +153,23 @@ def test_a_file_that_is_still_written_waits_for_the_next_run(tmp_path: Path) -> 
     path = write(tmp_path / "mail" / "new.eml", PLAIN)
     counts = run(path.parent, tmp_path)
     assert (counts["messages"], counts["waiting"], counts["files"]) == (0, 1, {})
+
+
+def test_a_message_that_a_mail_program_moves_meanwhile_waits_for_the_next_run(tmp_path: Path) -> None:
+    maildir = mailbox.Maildir(tmp_path / "mail")
+    for number in range(2):
+        maildir.add(PLAIN.replace(b"<1@", b"<%d@" % number))
+    delivered = sorted((tmp_path / "mail" / "new").iterdir())
+    rested(*delivered)
+    reader = cli.Reader({})
+    lines = reader.lines(tmp_path / "mail")
+    next(lines)
+    moved = delivered[1].rename(tmp_path / "mail" / "cur" / f"{delivered[1].name}:2,S")
+    assert list(lines) == []
+    assert (reader.counts["messages"], reader.counts["unreadable"]) == (1, 0)
+    assert reader.counts["waiting"] == 1
+    rested(moved)
+    assert len(list(cli.Reader(json.loads(json.dumps(reader.read))).lines(tmp_path / "mail"))) == 1
 
 
 UNUSUAL = {

@@ -61,6 +61,15 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(filled: Bench, monkeypa
     filled.proven()
 
 
+def test_a_database_with_the_former_full_text_is_rebuilt_by_repair(filled: Bench) -> None:
+    sql(filled, "PRAGMA user_version = 4")
+    ended = filled.run("search", "appointment")
+    assert (ended.returncode, "Run: vector-projector repair" in ended.stderr) == (1, True)
+    filled.ok("repair", "--schemas", filled.schemas)
+    filled.proven()
+    assert len(filled.ok("search", "appointment", "--format", "jsonl").rows()) == 10
+
+
 def test_a_newer_database_is_refused(filled: Bench) -> None:
     sql(filled, "PRAGMA user_version = 99")
     for verb in (["stats"], ["verify"], ["pull", "--input", str(filled.input)]):

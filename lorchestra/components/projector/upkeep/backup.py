@@ -104,10 +104,11 @@ def _copy_database(connection: apsw.Connection, target: Store) -> None:
     private.create(new).close()
     copied = apsw.Connection(str(new), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        with metadata_db.guarded(target, copied), copied.backup("main", connection, "main") as pages:
-            pages.step(-1)
-        copied.pragma("journal_mode", "delete")
-        registry.outdate(copied)  # the registry files of the target are written from its database
+        with metadata_db.guarded(target, copied):
+            with copied.backup("main", connection, "main") as pages:
+                pages.step(-1)
+            copied.pragma("journal_mode", "delete")
+            registry.outdate(copied)  # the registry files of the target are written from its database
     finally:
         copied.close()
     for suffix in ("-wal", "-shm"):

@@ -151,7 +151,7 @@ def _check_delivery(output: Path, blocks: Sequence[str], events: Events) -> Outc
 def _check_report(output: Path, blocks: Sequence[str], events: Events, report: Mapping[str, StreamReport]) -> Outcome:
     """Whether each stream arrived, by the report of a loader that counts what it wrote."""
     for name, stream in report.items():
-        written = jsonl.count(str(output / stream.file)) if stream.records else 0
+        written = _records(output / stream.file) if stream.records else 0
         if written < stream.records:
             wrote = f"{blocks[-1]} reported {stream.records:,} records of stream {visible(name)}"
             return _lost(wrote, f"its file has {written:,}")
@@ -180,10 +180,10 @@ def _files(output: Path) -> list[Path]:
 
 
 def _records(path: Path) -> int:
-    """The lines of a file; none of a compressed one that is damaged."""
+    """The lines of a file; none if it is missing, or compressed and damaged."""
     try:
         return jsonl.count(str(path))
-    except Failure:
+    except (Failure, OSError):
         return 0
 
 

@@ -62,5 +62,5 @@ def _declared(old: SchemaKey, new: SchemaKey, *, gaps: bool = False) -> Step | N
 
 
 def key_of(path: Path, root: Path) -> SchemaKey | None:
-    """The schema that a file's place below a directory of schemas stands for; None if it is not a place for one."""
+    """The schema that belongs at a path below a directory of schemas; None if the path is not that of a schema."""
     return iglu.parse("iglu:" + path.relative_to(root).as_posix().removesuffix(".json"))
