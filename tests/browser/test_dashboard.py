@@ -15,13 +15,7 @@ from tests.harness import Project
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.base")
 CHROMIUM = shutil.which("chromium") or pytest.skip("chromium is not installed", allow_module_level=True)
-QUIET = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
+QUIET = "no-sandbox disable-background-networking disable-component-update disable-sync no-first-run"
 PAGES = ("/", "/runs", "/runs/0", "/trends", "/alerts", "/nothing")
 MANY = """
       many-records-{n}: {{type: sample, kind: gmail-messages, start: "20250101", days: 30, records: 5, seed: {n}}}"""
