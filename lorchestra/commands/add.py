@@ -107,6 +107,8 @@ def add(path: Path, kind: str, words: Sequence[str], *, name: str | None, transf
     Raises Failure(USAGE) for wrong words or a name that is taken, Failure(TRANSFORM_MISSING), Failure(CONFIG) if the
     text cannot be edited, and whatever `config.load` raises for the new file. After a failure nothing was changed.
     """
+    if path == Path("-"):
+        raise Failure(Code.USAGE, "standard input cannot be changed", advice="Name the file with --config.")
     known, before = KINDS[kind], config.load(path)
     name, transform = name or known.name, transform or known.transform
     _require_free(before, name)
@@ -116,14 +118,13 @@ def add(path: Path, kind: str, words: Sequence[str], *, name: str | None, transf
     content = trust.read(path, yaml_document.LARGEST)
     entry = [f"{name}:", *(f"  {key}: {_yaml(value)}" for key, value in _settings(kind, name, words))]
     content = yaml_edit.insert(content, ("stages", "extract", "sources"), entry, visible(str(path)))
-    if transform and not _is_mapped(before, name):
+    matching = _matching(before, name)
+    if transform and not matching:
         rule = f"- {{source_pattern: {_yaml(f'{name}-*.jsonl')}, transform: {transform}}}"
         content = yaml_edit.insert(content, ("stages", "canonize", "mappings"), [rule], visible(str(path)))
-        mapped: str | None = transform
-    else:
-        mapped = None
     _replace(path, content)
-    return Added(name, mapped, list(_next_steps(path, known, name, words, mapped or _is_mapped(before, name))))
+    steps = [*_next_steps(path, known, name, words), *_mapping_steps(matching, transform), "lorchestra validate"]
+    return Added(name, None if matching else transform, steps)
 
 
 def _relative(words: Sequence[str], directory: Path, kind: str) -> list[str]:
@@ -171,10 +172,21 @@ def _yaml(value: object) -> str:
     return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
-def _is_mapped(before: config.Config, name: str) -> bool:
-    """Whether a mapping matches raw files of a source."""
+def _matching(before: config.Config, name: str) -> list[config.Route]:
+    """The mappings that match the raw files of a source."""
     file = names.DatedName(name, "20250101").file
-    return any(fnmatch.fnmatchcase(file, mapping.source_pattern) for mapping in before.canonize.mappings)
+    return [mapping for mapping in before.canonize.mappings if fnmatch.fnmatchcase(file, mapping.source_pattern)]
+
+
+def _mapping_steps(matching: Sequence[config.Route], transform: str | None) -> Iterator[str]:
+    if not (matching or transform):
+        yield "write a transform (can transform new --help) and map it under stages.canonize.mappings"
+    if matching and transform and transform not in {mapping.transform for mapping in matching}:
+        first = matching[0]
+        yield (
+            f"the mapping {visible(first.source_pattern)!r} already applies {first.transform}; "
+            f"edit stages.canonize.mappings to use {transform}"
+        )
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -196,7 +208,7 @@ def _replace(path: Path, content: bytes) -> None:
     private.sync_directory(path.parent)
 
 
-def _next_steps(path: Path, kind: Kind, name: str, words: Sequence[str], mapped: object) -> Iterator[str]:
+def _next_steps(path: Path, kind: Kind, name: str, words: Sequence[str]) -> Iterator[str]:
     place = path.parent / words[0]
     if kind.words == "DIRECTORY":
         private.make_directory(place)
@@ -205,9 +217,6 @@ def _next_steps(path: Path, kind: Kind, name: str, words: Sequence[str], mapped:
         yield f"make the mailbox private: chmod -R go-rwx {shlex.quote(str(place))}"
     if kind.tap:
         yield from _meltano_steps(place, kind.tap, name)
-    if not mapped:
-        yield "write a transform (can transform new --help) and map it under stages.canonize.mappings"
-    yield "lorchestra validate"
 
 
 def _defines(project: Path, name: str) -> bool:

@@ -47,7 +47,7 @@ def test_every_kind_is_written_and_mapped(pipeline: Path, words: list[str], type
     loaded = config.load(pipeline)
     (source,) = (source for source in loaded.extract.sources if source.name != "gmail-messages-sample")
     assert (source.name, source.type) == (add.KINDS[words[0]].name, type_)
-    assert add._is_mapped(loaded, source.name) == (transform is not None)
+    assert [mapping.transform for mapping in add._matching(loaded, source.name)] == ([transform] if transform else [])
     assert ("write a transform" in shown) == (transform is None)
     kept = pipeline.read_text().splitlines()
     assert [line for line in before.splitlines() if line not in kept] == [], "comments and layout stay"
@@ -94,6 +94,13 @@ def test_a_wrong_source_changes_nothing(pipeline: Path, words: list[str], messag
     assert message in run(pipeline, *words, status=2)
     assert pipeline.read_bytes() == before
     assert not list(pipeline.parent.glob(".pipeline*"))
+
+
+def test_another_mapping_that_applies_already_is_reported(pipeline: Path) -> None:
+    words = ("files", "inbox", "--name", "gmail-notes-a", "--transform", "contact/dataverse_contact_to_canonical_v1")
+    shown = run(pipeline, *words)
+    assert "the mapping '*gmail*.jsonl' already applies email/gmail_to_canonical_v1" in shown
+    assert "mapped to" not in shown
 
 
 def test_a_transform_must_exist(pipeline: Path) -> None:
