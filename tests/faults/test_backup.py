@@ -37,7 +37,7 @@ class Backup:
     def exported(self, directory: Path) -> list[str]:
         store = FastBench(self.bench.root)
         store.store = directory
-        store.proven()
+        store.verify()
         return sorted(store.ok("export", "--output", "-").stdout.splitlines())
 
     def reset(self) -> None:

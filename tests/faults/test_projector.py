@@ -1,4 +1,4 @@
-"""Whatever kills a pull or a purge, at whatever system call: the store is as before or as after, and can be proven.
+"""Whatever kills a pull or a purge, at whatever system call: the store is as before or as after, and verifies.
 
 After each fault the store is verified as it is found, brought up to date, verified again, and compared record by
 record with one that nothing ever happened to.

@@ -142,7 +142,7 @@ class Bench:
         assert ended.returncode == 0, ended.stderr
         return report
 
-    def proven(self) -> None:
+    def verify(self) -> None:
         """Verify the store in this process, because tests do it often."""
         ended = run_here(["verify", "--store", str(self.store)])
         assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -41,7 +41,7 @@ def test_a_restored_store_goes_on_where_it_was(store: FastBench) -> None:
     assert store.run("restore", copy).returncode == 2  # there is a store
     shutil.rmtree(store.store)
     store.ok("restore", copy)
-    store.proven()
+    store.verify()
     assert exported(store) == before
     assert store.pull()["inserted"] == 0
     assert len((store.store / "rejects/email-20251103.jsonl").read_text().splitlines()) == 1
@@ -57,7 +57,7 @@ def test_what_was_purged_leaves_the_backup_and_does_not_return_with_an_older_one
     assert not [path for path in copy.rglob(f"*{identity}*") if path.suffix != ".purged"]
     shutil.rmtree(store.store)
     store.ok("restore", older)
-    store.proven()
+    store.verify()
     assert identity not in store.registry("email")["ids"]
     assert store.pull()["inserted"] == 0
 

@@ -25,7 +25,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     assert config.load(path) == config.Config()
 
 
-def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("stores: x\nschemas: 7\nfull_text: maybe\non_change:\n  Email: skip\n  contact: never\n")
     with pytest.raises(ConfigFailure) as caught:

@@ -28,7 +28,7 @@ def test_readers_see_the_newest_delivery(bench: Bench) -> None:
     assert json.loads(bench.rows("SELECT _record FROM email WHERE labels IS NOT NULL")[0]["_record"]) == json.loads(
         line
     )
-    bench.proven()
+    bench.verify()
 
 
 def test_an_older_file_that_arrives_late_does_not_replace_the_newest_delivery(bench: Bench) -> None:
@@ -37,7 +37,7 @@ def test_an_older_file_that_arrives_late_does_not_replace_the_newest_delivery(be
     bench.canonical(DAYS[0], [email(1, labels=["INBOX"])])
     bench.pull()
     assert bench.rows(SEEN) == [{"labels": '["TRASH"]', "_file": DAYS[1], "_line": 1, "_revision": 1}]
-    bench.proven()
+    bench.verify()
 
 
 def test_when_the_newest_file_goes_the_delivery_before_it_counts(bench: Bench) -> None:
@@ -48,11 +48,11 @@ def test_when_the_newest_file_goes_the_delivery_before_it_counts(bench: Bench) -
     (bench.input / DAYS[1]).unlink()
     bench.pull("--prune")
     assert bench.rows(SEEN) == [{"labels": '["INBOX"]', "_file": DAYS[0], "_line": 1, "_revision": 1}]
-    bench.proven()
+    bench.verify()
     bench.canonical(DAYS[0], [email(1, labels=["SENT"])])
     bench.pull()
     assert bench.rows(SEEN) == [{"labels": '["SENT"]', "_file": DAYS[0], "_line": 1, "_revision": 1}]
-    bench.proven()
+    bench.verify()
 
 
 def test_after_repair_the_next_pull_brings_the_newest_delivery_back(bench: Bench) -> None:
@@ -60,10 +60,10 @@ def test_after_repair_the_next_pull_brings_the_newest_delivery_back(bench: Bench
     bench.canonical(DAYS[1], [email(1, labels=["TRASH"])])
     bench.pull()
     bench.ok("repair", "--schemas", bench.schemas)
-    bench.proven()
+    bench.verify()
     bench.pull()
     assert bench.rows(SEEN)[0]["labels"] == '["TRASH"]'
-    bench.proven()
+    bench.verify()
 
 
 STORED = b'{"id":"1","labels":["a"],"n":1}'

@@ -146,9 +146,9 @@ class Histories(RuleBasedStateMachine):
     def is_sound_and_holds_the_right_records(self) -> None:
         if not self.bench.store.exists():
             return
-        self.bench.proven()
+        self.bench.verify()
         self.bench.pull()
-        self.bench.proven()
+        self.bench.verify()
         held = {record["id"] for records in self.files.values() for record in records} - self.purged
         newest: dict[str, tuple[str, str]] = {}
         for name in sorted(self.files):

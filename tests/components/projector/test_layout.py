@@ -40,18 +40,18 @@ NOT_NAMES = [
 
 
 @pytest.mark.parametrize(("name", "path"), PATHS.items())
-def test_an_object_lies_below_the_first_four_digits_of_its_id(name: ObjectName, path: str) -> None:
+def test_an_object_is_stored_below_the_first_four_digits_of_its_id(name: ObjectName, path: str) -> None:
     assert layout.object_path(name) == path
     assert Store(Path("/s")).object(name) == Path("/s") / path
     assert layout.parse_object(path.rpartition("/")[2]) == name
 
 
 @pytest.mark.parametrize("text", NOT_NAMES)
-def test_whatever_else_lies_there_is_no_object(text: str) -> None:
+def test_other_file_names_are_no_objects(text: str) -> None:
     assert layout.parse_object(text) is None
 
 
-def test_a_tombstone_lies_where_the_object_lay() -> None:
+def test_a_tombstone_is_where_the_object_was() -> None:
     path = Store(Path("/s")).tombstone("email", ID)
     assert path == Path(f"/s/objects/AA/BC/email_{HEX}.purged")
     assert layout.parse_tombstone(path.name) == ("email", ID)
@@ -64,7 +64,7 @@ def test_a_tombstone_lies_where_the_object_lay() -> None:
     st.binary(min_size=16, max_size=16),
     st.integers(1, 99_999),
 )
-def test_every_name_comes_back(kind: str, identity: bytes, revision: int) -> None:
+def test_every_name_can_be_parsed(kind: str, identity: bytes, revision: int) -> None:
     name = ObjectName(kind, identity, revision)
     assert layout.parse_object(name.file) == name
 

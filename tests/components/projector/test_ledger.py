@@ -56,7 +56,7 @@ def test_a_purged_record_does_not_come_back(filled: Bench, loss: str) -> None:
     assert identity not in filled.registry("email")["ids"]
     assert filled.registry("email")["objects"] == 9
     assert ledger.path(Store(filled.store)).read_text() == f"email {identity}\n"
-    filled.proven()
+    filled.verify()
 
 
 def test_an_older_copy_of_the_store_is_purged_again(filled: Bench) -> None:
@@ -67,7 +67,7 @@ def test_an_older_copy_of_the_store_is_purged_again(filled: Bench) -> None:
     filled.pull()
     assert identity not in filled.registry("email")["ids"]
     assert not list((filled.store / "objects").rglob(f"*{identity}*.json"))
-    filled.proven()
+    filled.verify()
 
 
 def test_the_ledger_is_private_and_ignores_foreign_lines(filled: Bench) -> None:

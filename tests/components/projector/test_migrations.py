@@ -27,7 +27,7 @@ def test_compact_gives_space_back(filled: Bench) -> None:
     assert connection.pragma("freelist_count") == 0
     connection.close()
     assert len(filled.objects()) == 2
-    filled.proven()
+    filled.verify()
     assert {path.name for path in filled.store.iterdir()} == {"lock", "metadata.db", "objects", "registry", "rejects"}
 
 
@@ -58,7 +58,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(filled: Bench, monkeypa
     monkeypatch.setattr(migrations, "scripts", lambda: steps)
     assert cli.main(["verify", "--store", str(filled.store)]) == 1
     monkeypatch.undo()
-    filled.proven()
+    filled.verify()
 
 
 def test_a_database_with_the_former_full_text_is_rebuilt_by_repair(filled: Bench) -> None:
@@ -66,7 +66,7 @@ def test_a_database_with_the_former_full_text_is_rebuilt_by_repair(filled: Bench
     ended = filled.run("search", "appointment")
     assert (ended.returncode, "Run: vector-projector repair" in ended.stderr) == (1, True)
     filled.ok("repair", "--schemas", filled.schemas)
-    filled.proven()
+    filled.verify()
     assert len(filled.ok("search", "appointment", "--format", "jsonl").rows()) == 10
 
 

@@ -77,7 +77,7 @@ def test_a_failing_pull_does_not_quote_what_it_stumbled_over(canary: Bench, line
     assert TOKEN not in json.dumps(report)
 
 
-def test_every_other_verb_is_silent_unless_it_is_asked(canary: Bench) -> None:
+def test_other_verbs_print_nothing_of_a_record(canary: Bench) -> None:
     canary.pull()
     (row, *_) = canary.rows("SELECT _id FROM email WHERE _revision = 2")
     one = row["_id"]
@@ -102,7 +102,7 @@ def test_every_other_verb_is_silent_unless_it_is_asked(canary: Bench) -> None:
         silent(canary.run(*map(str, verb)))
 
 
-def test_damage_is_told_without_content(canary: Bench) -> None:
+def test_damage_is_reported_without_content(canary: Bench) -> None:
     canary.pull()
     for path in canary.objects():
         path.write_bytes(path.read_bytes().replace(TOKEN.encode(), TOKEN.upper().encode()))

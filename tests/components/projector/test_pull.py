@@ -84,7 +84,7 @@ def test_a_record_that_comes_again_in_another_file_is_a_duplicate(filled: Bench)
     assert counts(filled.pull(), "inserted", "duplicates", "objects") == [1, 1, 13]
 
 
-def test_a_change_is_a_new_revision_beside_the_old_one(filled: Bench) -> None:
+def test_a_change_is_a_new_revision(filled: Bench) -> None:
     filled.canonical("contact-20251102.jsonl", [contact(1, "Ada Married")])
     assert counts(filled.pull(), "inserted", "revised", "objects") == [0, 1, 12]
     (identity,) = [row["_id"] for row in filled.rows("SELECT _id FROM contact WHERE name = 'Ada Married'")]
@@ -96,12 +96,12 @@ def test_a_change_is_a_new_revision_beside_the_old_one(filled: Bench) -> None:
     assert [(row["revision"], row["state"]) for row in states] == [(1, "former"), (2, "current")]
 
 
-def test_an_older_file_that_arrives_late_does_not_turn_back_the_clock(filled: Bench) -> None:
+def test_an_older_file_that_arrives_late_does_not_replace_the_current_revision(filled: Bench) -> None:
     filled.canonical("contact-20251031.jsonl", [contact(1, "Ada Unmarried")])
     assert counts(filled.pull(), "revised") == [1]
     names = [row["name"] for row in filled.rows("SELECT name FROM contact ORDER BY name")]
     assert names == ["Ada Sample", "Bo Example"]
-    filled.proven()
+    filled.verify()
 
 
 def test_a_content_that_returns_is_the_earlier_revision_again(filled: Bench) -> None:
@@ -111,7 +111,7 @@ def test_a_content_that_returns_is_the_earlier_revision_again(filled: Bench) -> 
     report = filled.pull()
     assert counts(report, "revised", "duplicates") == [0, 2]
     assert [row["name"] for row in filled.rows("SELECT name FROM contact WHERE contact_id = 'c1'")] == ["Ada Sample"]
-    filled.proven()
+    filled.verify()
 
 
 def test_within_a_file_the_last_line_counts_however_often_it_is_read(bench: Bench) -> None:
@@ -130,10 +130,10 @@ def test_a_type_may_keep_its_first_version(filled: Bench) -> None:
     assert [row["name"] for row in filled.rows("SELECT name FROM contact WHERE contact_id = 'c1'")] == ["Ada Sample"]
     # The new policy is a reason to read the files again: what was skipped before becomes a revision now.
     assert counts(filled.pull(), "revised") == [1]
-    filled.proven()
+    filled.verify()
 
 
-def test_what_no_file_holds_any_longer_is_retired_and_returns_when_it_comes_back(filled: Bench) -> None:
+def test_a_record_that_no_file_holds_is_retired_until_a_file_holds_it_again(filled: Bench) -> None:
     filled.canonical("email-20251101.jsonl", map(email, range(5)))
     assert counts(filled.pull(), "retired", "objects") == [1, 11]
     assert len(filled.objects()) == 12
@@ -141,14 +141,14 @@ def test_what_no_file_holds_any_longer_is_retired_and_returns_when_it_comes_back
     assert filled.rows("SELECT * FROM email WHERE subject = 'Appointment 5'") == []
     filled.canonical("email-20251101.jsonl", map(email, range(6)))
     assert counts(filled.pull(), "retired", "returned", "objects") == [0, 1, 12]
-    filled.proven()
+    filled.verify()
 
 
 def test_a_record_that_moves_to_another_file_is_not_retired(filled: Bench) -> None:
     filled.canonical("email-20251101.jsonl", map(email, range(5)))
     filled.canonical("email-20251102.jsonl", map(email, range(5, 10)))
     assert counts(filled.pull(), "retired", "duplicates", "objects") == [0, 10, 12]
-    filled.proven()
+    filled.verify()
 
 
 @pytest.mark.parametrize("what", ["purged", "rejected"])
@@ -160,18 +160,18 @@ def test_a_type_has_its_view_even_if_no_record_of_it_is_stored(bench: Bench, wha
         shutil.rmtree(bench.store)
         bench.pull()
     assert bench.rows("SELECT message_id, subject, size FROM email") == []
-    bench.proven()
+    bench.verify()
 
 
-def test_a_missing_file_is_told_and_its_records_stay_until_they_are_pruned(filled: Bench) -> None:
+def test_a_missing_file_is_reported_and_its_records_stay_until_they_are_pruned(filled: Bench) -> None:
     (filled.input / "email-20251102.jsonl").unlink()
     assert counts(filled.pull(), "files_missing", "objects") == [1, 12]
     assert counts(filled.pull("--prune"), "files_missing", "files_pruned", "retired", "objects") == [0, 1, 4, 8]
     assert counts(filled.pull("--prune"), "files_pruned", "retired", "objects") == [0, 0, 8]
-    filled.proven()
+    filled.verify()
 
 
-def test_a_file_that_comes_back_is_no_longer_missing(filled: Bench) -> None:
+def test_a_file_that_reappears_is_no_longer_missing(filled: Bench) -> None:
     filled.pull()
     path = filled.input / "email-20251102.jsonl"
     hidden = path.rename(filled.root / "hidden")
@@ -183,7 +183,7 @@ def test_a_file_that_comes_back_is_no_longer_missing(filled: Bench) -> None:
     assert filled.registry("email")["holds"] == before
 
 
-def test_an_invalid_record_is_set_aside_with_its_reason_and_the_rest_goes_in(bench: Bench) -> None:
+def test_an_invalid_record_is_rejected_with_its_reason_and_the_rest_is_stored(bench: Bench) -> None:
     bench.canonical(
         "email-20251101.jsonl",
         [email(1), {"schema": EMAIL}, email(2, size="big"), {"message_id": "x"}, email(3, to=[{"email": 7}])],
@@ -201,14 +201,14 @@ def test_an_invalid_record_is_set_aside_with_its_reason_and_the_rest_goes_in(ben
     assert lines[1]["record"] == email(2, size="big")
 
 
-def test_rejects_go_when_the_file_or_its_schema_is_mended(bench: Bench) -> None:
+def test_rejects_are_removed_when_the_file_or_its_schema_is_fixed(bench: Bench) -> None:
     bench.canonical("email-20251101.jsonl", [email(1, size="big")])
     assert counts(bench.pull(), "rejected", "objects") == [1, 0]
     properties = SCHEMAS[EMAIL]["properties"] | {"size": {}}
     bench.schema(EMAIL, SCHEMAS[EMAIL] | {"properties": properties})
     assert counts(bench.pull(), "rejected", "inserted") == [0, 1]
     assert list((bench.store / "rejects").iterdir()) == []
-    bench.proven()
+    bench.verify()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_line_that_is_no_json_object_stops_its_file_and_no_other(bench: Bench,
     assert report["failed"][0]["file"] == "email-20251101.jsonl"
     assert report["failed"][0]["code"] == "not_jsonl"
     assert bench.registry("email")["holds"] is None
-    bench.proven()
+    bench.verify()
 
 
 def test_a_file_that_turns_bad_leaves_what_it_held_before(filled: Bench) -> None:
@@ -233,7 +233,7 @@ def test_a_file_that_turns_bad_leaves_what_it_held_before(filled: Bench) -> None
     assert ended.returncode == 3
     assert report["objects"] == 12
     assert len(filled.rows("SELECT 1 FROM email WHERE subject LIKE 'Appointment%'")) == 10
-    filled.proven()
+    filled.verify()
 
 
 def test_a_file_that_turns_bad_keeps_its_former_rejects(bench: Bench) -> None:
@@ -264,7 +264,7 @@ def test_a_big_file_that_turns_bad_at_its_end_leaves_nothing(bench: Bench, monke
     bench.canonical("contact-20251101.jsonl", [*map(contact, range(35))])
     assert cli.main(list(map(str, arguments))) == 0
     assert len(bench.objects()) == 35
-    bench.proven()
+    bench.verify()
 
 
 def test_a_schema_that_is_not_there_is_a_failure_of_the_registry(bench: Bench) -> None:
@@ -328,7 +328,7 @@ def test_only_some_types_or_some_files(bench: Bench) -> None:
         (["--no-such-flag"], 2),
     ],
 )
-def test_a_wrong_argument_is_told_and_nothing_is_made(bench: Bench, arguments: list[str], status: int) -> None:
+def test_a_wrong_argument_is_an_error_and_creates_nothing(bench: Bench, arguments: list[str], status: int) -> None:
     ended, _ = bench.try_pull(*arguments)
     assert ended.returncode == status
     assert ended.stderr.strip()
@@ -348,7 +348,7 @@ def test_an_empty_directory_and_an_empty_file(bench: Bench) -> None:
     bench.canonical("email-20251101.jsonl", [])
     assert counts(bench.pull(), "files", "records_in") == [1, 0]
     assert bench.registry("email")["holds"] is not None
-    bench.proven()
+    bench.verify()
 
 
 def test_a_missing_input_directory(bench: Bench) -> None:
@@ -397,13 +397,13 @@ def test_a_newer_schema_version_brings_its_columns_and_old_objects_keep_theirs(f
     rows = filled.rows("SELECT _schema, thread FROM email ORDER BY thread IS NULL, _id LIMIT 2")
     assert rows == [{"_schema": newer, "thread": "t1"}, {"_schema": EMAIL, "thread": None}]
     assert filled.registry("email")["schemas"] == {EMAIL: 10, newer: 1}
-    filled.proven()
+    filled.verify()
 
 
 def test_a_new_key_renames_the_objects_and_retires_the_old_ones(filled: Bench) -> None:
     filled.schema(CONTACT, SCHEMAS[CONTACT] | {"x-key": ["name"]})
     assert counts(filled.pull(), "inserted", "retired", "objects") == [2, 2, 12]
-    filled.proven()
+    filled.verify()
 
 
 def test_odd_but_valid_records_are_kept_as_they_came(bench: Bench) -> None:
@@ -421,10 +421,10 @@ def test_odd_but_valid_records_are_kept_as_they_came(bench: Bench) -> None:
     assert counts(bench.pull(), "inserted", "rejected") == [8, 0]
     kept = sorted(bench.ok("export", "--output", "-").stdout.split("\n"))
     assert kept == sorted([*lines, ""])
-    bench.proven()
+    bench.verify()
 
 
-def test_what_is_nested_too_deeply_is_set_aside(bench: Bench) -> None:
+def test_a_record_that_is_nested_too_deeply_is_rejected(bench: Bench) -> None:
     deep = "[" * 600 + "]" * 600
     line = json.dumps(email(1)).removesuffix("}") + f', "deep": {deep}}}'
     bench.canonical("email-20251101.jsonl", [line, email(2)])
@@ -460,7 +460,7 @@ def test_what_cannot_be_read_stops_no_other_file_and_is_not_pruned(filled: Bench
     assert filled.registry("email")["holds"] is None
 
 
-def test_many_failures_are_told_in_a_few_lines_and_all_in_the_report(bench: Bench) -> None:
+def test_many_failures_are_printed_in_a_few_lines_and_all_are_in_the_report(bench: Bench) -> None:
     for day in range(1, 12):
         bench.canonical(f"email-202511{day:02d}.jsonl", ["{"])
     ended, report = bench.try_pull()
@@ -485,17 +485,17 @@ def test_an_interrupted_pull_ends_with_130_and_loses_nothing(bench: Bench) -> No
     assert child.returncode == 130
     assert "interrupted" in stderr
     assert bench.objects() == []
-    bench.proven()
+    bench.verify()
 
 
-def test_a_lost_database_is_not_filled_anew(filled: Bench) -> None:
+def test_a_lost_database_is_not_replaced_by_a_new_one(filled: Bench) -> None:
     (filled.store / "metadata.db").unlink()
     ended, _ = filled.try_pull()
     assert ended.returncode == 1
     assert "repair" in ended.stderr
 
 
-def test_a_file_that_is_no_database_is_told(filled: Bench) -> None:
+def test_a_file_that_is_no_database_is_an_error(filled: Bench) -> None:
     (filled.store / "metadata.db").write_bytes(b"x" * 5000)
     for verb in (["pull", "--input", str(filled.input)], ["stats"], ["verify"]):
         ended = filled.run(*verb)
@@ -503,16 +503,16 @@ def test_a_file_that_is_no_database_is_told(filled: Bench) -> None:
         assert "metadata.db: not a database" in ended.stderr
 
 
-def test_a_report_that_cannot_be_written_is_told(filled: Bench, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_an_error(filled: Bench, tmp_path: Path) -> None:
     ended = filled.run("pull", "--input", filled.input, "--report", tmp_path / "no" / "report.json")
     assert ended.returncode == 2
 
 
-def test_a_type_without_a_schema_of_its_own_name_is_no_matter(bench: Bench) -> None:
+def test_a_type_needs_no_schema_of_its_own_name(bench: Bench) -> None:
     bench.canonical("person-20251101.jsonl", [contact(1), {"schema": CONTACT, "name": "No Key"}])
     assert bench.pull()["inserted"] == 2
     assert len(bench.rows("SELECT * FROM person")) == 2
-    bench.proven()
+    bench.verify()
 
 
 def test_types_may_be_named_like_tables_of_the_database(bench: Bench) -> None:
@@ -525,7 +525,7 @@ def test_types_may_be_named_like_tables_of_the_database(bench: Bench) -> None:
     assert len(bench.rows("SELECT subject FROM _sqlite_master")) == 2
     bench.ok("purge", "--subject", "subject=Appointment 1", "--yes")
     assert bench.pull()["objects"] == len(kinds)
-    bench.proven()
+    bench.verify()
 
 
 def test_progress_goes_to_a_descriptor(filled: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

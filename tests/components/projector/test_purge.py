@@ -29,7 +29,7 @@ def test_purge_leaves_nothing_and_the_next_pull_does_not_bring_it_back(bench: Be
     content = all_bytes(bench).lower()
     for word in (b"xylophonia", b"uetzalcoatl", b"zaphodbeeblebrox"):
         assert word not in content
-    bench.proven()
+    bench.verify()
     os.utime(bench.input / "email-20251101.jsonl")
     with (bench.input / "email-20251101.jsonl").open("a") as file:
         file.write("\n")
@@ -58,7 +58,7 @@ def test_not_even_the_beginning_of_a_purged_word_stays_between_the_pages_of_the_
         if word.startswith(post):
             bench.ok("purge", "--subject", f"message_id={email(number)['message_id']}", "--yes")
     assert post not in signposts()
-    bench.proven()
+    bench.verify()
 
 
 def test_the_proof_finds_what_a_purge_could_not_reach(filled: Bench) -> None:
@@ -78,7 +78,7 @@ def test_purge_takes_all_revisions(filled: Bench) -> None:
     filled.ok("purge", row["_id"], "--yes")
     assert filled.rows("SELECT * FROM contact_history WHERE contact_id = 'c1'") == []
     assert not [path for path in filled.objects() if row["_id"] in path.name]
-    filled.proven()
+    filled.verify()
 
 
 def test_a_subject_is_found_in_any_property_however_deep_and_in_former_revisions(bench: Bench) -> None:
@@ -97,7 +97,7 @@ def test_a_subject_is_found_in_any_property_however_deep_and_in_former_revisions
     bench.ok("purge", "--subject", "size=42", "--yes")
     bench.ok("purge", "--subject", f"body={email(1)['body']}", "--yes")
     assert bench.registry("email")["objects"] == 1
-    bench.proven()
+    bench.verify()
 
 
 def test_rejected_records_of_a_subject_go_too(bench: Bench) -> None:
@@ -110,7 +110,7 @@ def test_rejected_records_of_a_subject_go_too(bench: Bench) -> None:
     assert [json.loads(line)["line"] for line in lines] == [3]
 
 
-def test_rejected_records_of_odd_make_do_not_stop_a_purge(bench: Bench) -> None:
+def test_unusual_rejected_records_do_not_stop_a_purge(bench: Bench) -> None:
     """A record deeper than what can be written again, one whose key is, and one with a CR between its fields."""
     deep = "[" * 900 + '"ada@example.org"' + "]" * 900
     odd = [
@@ -136,10 +136,10 @@ def test_purge_after_repair_and_compact_leaves_nothing_either(filled: Bench) -> 
     content = all_bytes(filled)
     assert b"number1" not in content
     assert b"number2" not in content
-    filled.proven()
+    filled.verify()
 
 
-def test_purge_does_nothing_before_it_is_told_to(filled: Bench) -> None:
+def test_purge_does_nothing_without_confirmation(filled: Bench) -> None:
     before = filled.content()
     one = filled.registry("email")["ids"][0]
     assert filled.ok("purge", one, "--dry-run", "--format", "jsonl").rows()[0]["id"] == one
@@ -159,7 +159,7 @@ def test_purge_does_nothing_before_it_is_told_to(filled: Bench) -> None:
         ["AAAA", "--subject", "subject=x"],
     ],
 )
-def test_a_wrong_purge_is_told(filled: Bench, arguments: list[str]) -> None:
+def test_a_wrong_purge_is_an_error(filled: Bench, arguments: list[str]) -> None:
     before = filled.content()
     ended = filled.run("purge", *arguments, "--yes")
     assert ended.returncode == 2
@@ -173,4 +173,4 @@ def test_a_purged_word_of_sqlite_s_own_schema_is_no_trace(bench: Bench) -> None:
     bench.pull()
     identity = bench.rows("SELECT _id FROM email WHERE message_id = '<1@example.org>'")[0]["_id"]
     bench.ok("purge", identity, "--yes")
-    bench.proven()
+    bench.verify()

@@ -62,7 +62,7 @@ def test_get_raw_is_the_line_as_it_came(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "xyz0", "../../etc/passwd", "0" * 33, "AAAA'; DROP TABLE object"])
-def test_what_is_no_id_is_told(filled: Bench, text: str) -> None:
+def test_an_invalid_id_is_an_error(filled: Bench, text: str) -> None:
     ended = filled.run("get", text)
     assert ended.returncode == 2
     assert "hexadecimal" in ended.stderr
@@ -130,7 +130,7 @@ def test_list_all_is_the_full_listing(filled: Bench) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["nope"], ["email", "--limit", "0"], ["email", "--since", "soon"], []])
-def test_a_wrong_list_is_told(filled: Bench, arguments: list[str]) -> None:
+def test_a_wrong_list_is_an_error(filled: Bench, arguments: list[str]) -> None:
     ended = filled.run("list", *arguments)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
@@ -216,7 +216,7 @@ def test_diacritics_and_case_do_not_count(bench: Bench) -> None:
     assert found(bench, "zoe", "UBERALL") == ["Zoë Überall"]
 
 
-def test_former_and_retired_are_found_only_when_asked_for(filled: Bench) -> None:
+def test_former_and_retired_records_are_found_only_with_all(filled: Bench) -> None:
     filled.canonical("contact-20251101.jsonl", [contact(1, "Ada Married")])
     filled.pull()
     assert found(filled, "sample") == []
@@ -230,9 +230,9 @@ def test_without_full_text_nothing_is_found_and_everything_else_works(bench: Ben
     bench.canonical("email-20251101.jsonl", [email(1)])
     bench.pull("--config", config)
     assert found(bench, "appointment") == []
-    bench.proven()
+    bench.verify()
     bench.ok("purge", bench.registry("email")["ids"][0], "--yes")
-    bench.proven()
+    bench.verify()
 
 
 # query
@@ -287,7 +287,7 @@ def test_nothing_but_a_select_and_no_fault_is_a_crash(filled: Bench, sql: str) -
     assert filled.content() == before
 
 
-def test_a_query_that_would_run_for_ever_ends(filled: Bench) -> None:
+def test_a_query_has_a_time_limit(filled: Bench) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     ended = filled.run("query", endless, "--seconds", "0.3")
     assert ended.returncode == 75
@@ -308,7 +308,7 @@ def test_names_that_differ_in_case_or_need_quotes_are_columns_all_the_same(bench
     assert row["_id_2"] == "value of _id"
     assert row["c'd"] == "value of c'd"
     assert row['a "b"'] == 'value of a "b"'
-    bench.proven()
+    bench.verify()
 
 
 # output

@@ -33,9 +33,9 @@ def test_repair_keeps_every_value_when_rules_were_edited_in_place(bench: Bench, 
     bench.schema(NOTE, note_schema(RULES[after], "c"))
     bench.canonical("note-20250102.jsonl", [note(2, c="gamma")])
     bench.pull()
-    bench.proven()
+    bench.verify()
     bench.ok("repair", "--schemas", bench.schemas)
-    bench.proven()
+    bench.verify()
     assert [(row["id"], row["a"], row["b"], row["c"]) for row in bench.rows("SELECT * FROM note ORDER BY id")] == [
         ("1", "alpha1", "2025-01-02", None),
         ("2", "alpha2", "2025-01-02", "gamma"),
@@ -52,7 +52,7 @@ def test_repair_on_a_full_disk_ends_with_6_and_leaves_nothing(filled: Bench) -> 
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 6, ended.stderr
     assert filled.content() == before
-    filled.proven()
+    filled.verify()
 
 
 def test_repair_does_not_downgrade_a_store_of_a_newer_program(filled: Bench) -> None:
@@ -70,7 +70,7 @@ def test_repair_gives_swapped_objects_their_names_back_and_fixes_modes(filled: B
     (filled.store / "metadata.db").chmod(0o644)
     first.parent.chmod(0o755)
     filled.ok("repair", "--schemas", filled.schemas)
-    filled.proven()
+    filled.verify()
     assert filled.pull()["inserted"] == 0
 
 
@@ -93,12 +93,12 @@ def test_repair_rebuilds_the_database_from_the_objects_alone(filled: Bench) -> N
         path.unlink()
     shutil.rmtree(filled.store / "registry")
     filled.ok("repair", "--schemas", filled.schemas)
-    filled.proven()
+    filled.verify()
     assert answers() == before
     assert filled.registry("email")["holds"] is None
     report = filled.pull()
     assert (report["duplicates"], report["inserted"], report["retired"]) == (13, 0, 0)
-    filled.proven()
+    filled.verify()
 
 
 def test_repair_without_the_schemas_takes_the_columns_from_the_records(filled: Bench) -> None:
@@ -107,9 +107,9 @@ def test_repair_without_the_schemas_takes_the_columns_from_the_records(filled: B
     assert filled.rows("SELECT subject, body FROM email WHERE subject = 'Appointment 3'") == [
         {"subject": "Appointment 3", "body": email(3)["body"]}
     ]
-    filled.proven()
+    filled.verify()
     filled.pull()
-    filled.proven()
+    filled.verify()
 
 
 def test_repair_sets_broken_and_foreign_files_aside_and_pull_brings_back_what_is_missing(filled: Bench) -> None:
@@ -119,12 +119,12 @@ def test_repair_sets_broken_and_foreign_files_aside_and_pull_brings_back_what_is
     (filled.store / "objects" / "notes").write_text("mine")
     assert "10 objects, 2 broken or foreign files moved to quarantine" in filled.ok("repair").stderr
     assert sorted(path.name for path in (filled.store / "quarantine").iterdir()) == sorted([broken.name, "notes"])
-    filled.proven()
+    filled.verify()
     assert filled.pull()["inserted"] == 2
-    filled.proven()
+    filled.verify()
 
 
-def test_repair_twice_keeps_what_was_set_aside_before(filled: Bench) -> None:
+def test_repair_twice_keeps_what_is_in_quarantine(filled: Bench) -> None:
     for _ in range(2):
         (filled.store / "objects" / "notes").write_text("mine")
         filled.ok("repair")
@@ -134,5 +134,5 @@ def test_repair_twice_keeps_what_was_set_aside_before(filled: Bench) -> None:
 def test_repair_keeps_tombstones(filled: Bench) -> None:
     filled.ok("purge", filled.registry("email")["ids"][0], "--yes")
     filled.ok("repair")
-    filled.proven()
+    filled.verify()
     assert filled.pull()["purged"] == 1

@@ -194,7 +194,7 @@ def test_pages_and_offsets_divide_the_results(store: FastBench) -> None:
     assert [row["title"] for row in rows] == everything[3:]
 
 
-def test_results_are_sorted_as_asked(store: FastBench) -> None:
+def test_results_are_sorted_by_the_option(store: FastBench) -> None:
     rows = store.ok("search", "type:email", "--sort", "oldest", "--format", "jsonl").rows()
     assert [row["title"] for row in rows] == found(store, "type:email")[::-1]
     rows = store.ok("search", "ada OR tea", "--sort", "relevance", "--format", "jsonl").rows()
@@ -215,7 +215,7 @@ def test_labels_are_those_of_the_newest_delivery(store: FastBench, tmp_path: Pat
     bench.pull()
     assert (found(bench, "label:inbox"), found(bench, "label:archive")) == ([], [T1])
     assert T1 in found(bench, "is:unread")
-    bench.proven()
+    bench.verify()
 
 
 def test_fields_survive_repair_and_leave_with_a_purge(store: FastBench, tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_fields_survive_repair_and_leave_with_a_purge(store: FastBench, tmp_path
     bench.canonical("email-20250310.jsonl", MAIL)
     bench.pull()
     bench.ok("repair", "--schemas", bench.schemas)
-    bench.proven()
+    bench.verify()
     assert found(bench, "to:mensio") == [T1]
     bench.ok("purge", "--subject", "message_id=m1", "--yes")
-    bench.proven()
+    bench.verify()
     assert found(bench, "to:mensio") == []
 
 

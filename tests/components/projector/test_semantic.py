@@ -46,4 +46,4 @@ def test_it_finds_what_is_meant_and_forgets_what_is_purged(letters: Bench) -> No
     letters.ok("purge", "--subject", "subject=Lunch on Friday", "--yes")
     rows = letters.ok("search", "--semantic", "restaurant", "--format", "jsonl").rows()
     assert {row["title"] for row in rows} == set(LETTERS) - {"Lunch on Friday"}
-    letters.proven()
+    letters.verify()

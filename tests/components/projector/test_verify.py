@@ -45,7 +45,7 @@ def content(bench: FastBench) -> list[Any]:
     return [exported, bench.rows("SELECT subject, labels FROM email ORDER BY 1")]
 
 
-def test_a_sound_store_is_proven_and_nothing_is_written(filled: Bench) -> None:
+def test_a_sound_store_is_verified_and_nothing_is_written(filled: Bench) -> None:
     before = filled.content()
     assert "all 12 objects verified" in filled.ok("verify").stderr
     filled.ok("verify", "--quick")
@@ -93,9 +93,9 @@ def test_repair_and_a_pull_restore_the_store(damaged: FastBench, kind: str) -> N
     before = content(damaged)
     DAMAGE[kind].cause(damaged)
     damaged.ok("repair", "--schemas", damaged.schemas)
-    damaged.proven()
+    damaged.verify()
     damaged.pull()
-    damaged.proven()
+    damaged.verify()
     assert content(damaged) == before or kind in FORGETS
 
 
