@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lorchestra import __version__
 
@@ -108,8 +108,15 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("target", metavar="TARGET", help="a task, or the name or path of a canonical file")
     explain.add_argument("--json", action="store_true", help="print one JSON object")
 
+    history = _verb(verbs, "history", _history, "show the recorded runs, a chart, and what is unusual about them")
+    history.add_argument("run", nargs="?", metavar="RUN", help="only this run, by its id")
+    history.add_argument("--limit", type=int, default=20, metavar="N", help="the last N runs (default: 20; 0: all)")
+    history.add_argument("--json", action="store_true", help="print a JSON array")
+
     status = _verb(verbs, "status", _status, "show the last run, what is out of date, failures and the next step")
-    status.add_argument("--json", action="store_true", help="print one JSON object")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--watch", action="store_true", help="show it again every two seconds, until Ctrl-C")
 
     listing = _verb(verbs, "list", _list, "list sources, transforms, mappings, schemas or past runs")
     listing.add_argument("kind", choices=LISTS, help="what to list")
@@ -292,9 +299,21 @@ def _print_event(event: dict[str, Any]) -> None:
         program.abandon(sys.stdout)
 
 
+def _history(options: argparse.Namespace) -> int:
+    import json
+
+    from lorchestra.commands import history
+
+    found = history.history(options.config, options.run, options.limit)
+    print(json.dumps([run._asdict() for run in found], indent=2) if options.json else history.text(found).rstrip())
+    return 0
+
+
 def _status(options: argparse.Namespace) -> int:
     from lorchestra.commands import status
 
+    if options.watch:
+        _watch(options.config)
     state = status.status(options.config)
     if options.json:
         import json
@@ -303,6 +322,19 @@ def _status(options: argparse.Namespace) -> int:
     else:
         print(status.text(state), end="")
     return status.exit_status(state)
+
+
+def _watch(config: Path) -> NoReturn:
+    """Show the status until Ctrl-C."""
+    import time
+
+    from lorchestra.commands import status
+
+    while True:
+        shown = status.text(status.status(config))
+        clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" else ""
+        print(f"{clear}{shown}", flush=True)
+        time.sleep(2)
 
 
 def _validate(options: argparse.Namespace) -> int:

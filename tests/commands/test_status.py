@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 
 from tests.harness import Project
@@ -128,3 +129,16 @@ def test_an_ignored_task_is_shown_as_ignored(built: Project) -> None:
     planned = built.run("lorchestra", "run", "--dry-run", "--stage", "index").stdout
     assert planned.count("ignored (doit ignore)") == 2
     assert "RUN   canonize" not in planned
+
+
+def test_watch_repeats_until_it_is_interrupted(built: Project) -> None:
+    with built.start("lorchestra", "status", "--watch") as child:
+        assert child.stdout
+        seen = 0
+        for line in child.stdout:
+            seen += line.startswith("pipeline   test")
+            if seen == 2:
+                child.send_signal(signal.SIGINT)
+                break
+        child.communicate(timeout=30)
+    assert (seen, child.returncode) == (2, 130)
