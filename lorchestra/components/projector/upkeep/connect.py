@@ -13,9 +13,7 @@ import apsw
 
 from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector.database import metadata_db, registry
-from lorchestra.components.projector.ingest import journal, rejects_files
 from lorchestra.components.projector.objects.layout import Store
-from lorchestra.components.projector.upkeep import purge
 from lorchestra.storage import private
 
 
@@ -70,6 +68,9 @@ def for_reading(store: Store) -> Iterator[Opened]:
 
 def _recover(store: Store, connection: apsw.Connection) -> None:
     """Undo or finish what a killed writer began."""
+    from lorchestra.components.projector.ingest import journal, rejects_files  # only here: readers start faster
+    from lorchestra.components.projector.upkeep import purge
+
     for directory in (store.root, store.root / "rejects", store.root / "registry", store.backups):
         if directory.is_dir():
             private.sweep(directory)
