@@ -1,7 +1,7 @@
-"""The no-op: when nothing has moved since a run in which all went well, doit need not even be imported.
+"""The fast path when nothing changed: doit is not even imported.
 
-A note of two digests is left by such a run: of all that the data stages work from, taken before they began, and of what
-they have made. What is appended to a raw file during a run thus breaks the silence.
+A successful run leaves a note with two digests: of everything that the data stages read, taken before they began, and
+of what they built. Data that is appended to a raw file during a run therefore changes the first digest.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _FIELDS = 6
 
 
 def note(snapshot: Snapshot, run: RunRecord, before: str, targets: int) -> None:
-    """Leave the note of each data stage that was part of a run; take both away where something failed.
+    """Write the note of each data stage of a run; remove the notes after a failure.
 
-    A run of some of the `targets`, as doit lets one choose them, says nothing of the others.
+    A run of only some of the `targets` proves nothing about the others and leaves no note.
     """
     for stage in DATA_STAGES:
         ran = run.stages.get(stage)
@@ -34,7 +34,7 @@ def note(snapshot: Snapshot, run: RunRecord, before: str, targets: int) -> None:
 
 
 def holds(snapshot: Snapshot, stages: Iterable[str], run: RunRecord) -> bool:
-    """Whether the stages have nothing to do; if so the run's record says it."""
+    """Whether the stages have nothing to do; if so, this is entered in the run's record."""
     notes = {stage: snapshot.store.note(stage) for stage in stages}
     for stage, noted in notes.items():
         if not noted or len(noted) != _FIELDS or noted[:2] != [snapshot.inputs_digest, snapshot.outputs_digest(stage)]:

@@ -1,7 +1,7 @@
 """Which canonical files there should be, and from what: a pure function of file names and mappings.
 
-One canonical file stands for one type and one date, however many raw files it is made from. The date is the one in the
-raw file's name. A raw file may serve several types; two mappings of one type on one file contradict each other.
+There is one canonical file per type and date, however many raw files it is built from. The date is the one in the raw
+file's name. A raw file may match mappings of several types; two mappings of one type for one file are an error.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Target(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The targets by type and date, and what is left over.
+    """The targets by type and date, and the files that belong to none.
 
-    `unmatched` are raw names that no mapping wants; `unnamed` counts files whose names leave the convention.
+    `unmatched` are raw names that match no mapping; `unnamed` counts files that are not named like raw files.
     """
 
     targets: tuple[Target, ...]
@@ -73,12 +73,12 @@ def make(raw_names: Iterable[str], rules: Sequence[Rule]) -> Plan:
         if parsed is None:
             unnamed += 1
             continue
-        wanting = [rule for matches, rule in matchers if matches(name) or matches(names.plain(name))]
-        if not wanting:
+        matching = [rule for matches, rule in matchers if matches(name) or matches(names.plain(name))]
+        if not matching:
             unmatched.append(name)
-        if len(wanting) > 1:
-            _refuse_contradiction(name, wanting)
-        for rule in wanting:
+        if len(matching) > 1:
+            _refuse_contradiction(name, matching)
+        for rule in matching:
             inputs.setdefault((rule.type, parsed.date), []).append(Input(name, rule.transform))
     planned = tuple(Target(type_, date, tuple(inputs[type_, date])) for type_, date in sorted(inputs))
     return Plan(planned, tuple(unmatched), unnamed)
@@ -98,9 +98,9 @@ def can_match(pattern: str) -> bool:
     )
 
 
-def _refuse_contradiction(name: str, wanting: Sequence[Rule]) -> None:
+def _refuse_contradiction(name: str, matching: Sequence[Rule]) -> None:
     seen: dict[str, Rule] = {}
-    for rule in wanting:
+    for rule in matching:
         if rule.type in seen:
             raise Failure(
                 Code.CONFIG,

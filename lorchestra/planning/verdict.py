@@ -1,8 +1,7 @@
-"""Whether a canonical file is what it would be if it were made now.
+"""Whether a canonical file is what it would be if it were built now.
 
-The receipt is the lineage file that the canonizer writes last: digests of what was read and of what was written. It is
-the only memory that counts. A signature of file identities (size, mtime, ctime, inode) spares the hashing while nothing
-has moved.
+The lineage file, which the canonizer writes last, decides: it holds digests of what was read and of what was written.
+A signature of file identities (size, mtime, ctime, inode) saves hashing while no file has changed.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class CanonicalFiles(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """How a canonical file is to be made: (raw name, transform id) in order, and the recipe, text by name."""
+    """How a canonical file is built: pairs of raw name and transform id in order, and the recipe, text by name."""
 
     name: str
     inputs: tuple[tuple[str, str], ...]
@@ -43,14 +42,14 @@ class Recipe(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Why a file must be made again (nothing: it must not), and the signature of what was judged."""
+    """Why a file must be rebuilt (empty if it need not be), and the signature of what was judged."""
 
     reasons: tuple[str, ...]
     signature: str
 
 
 def signature(recipe: Recipe, files: CanonicalFiles) -> str:
-    """A digest that moves when the recipe, an input or a written file may have moved."""
+    """A digest that changes when the recipe, an input or a written file may have changed."""
     identities: list[Identity | None] = [_identity(files.raw, name) for name, _ in recipe.inputs]
     identities += [_identity(listing, name) for listing, name in _written(recipe.name, files)]
     described = repr((recipe.inputs, sorted(recipe.recipe.items()), identities))
@@ -58,7 +57,7 @@ def signature(recipe: Recipe, files: CanonicalFiles) -> str:
 
 
 def judge(recipe: Recipe, files: CanonicalFiles, remembered: str | None = None) -> Verdict:
-    """Compare a file with its receipt. `remembered` is the signature under which it was found good before."""
+    """Compare a file with its lineage. `remembered` is the signature with which it was up to date before."""
     current = signature(recipe, files)
     if remembered == current:
         return Verdict((), current)
