@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from benchmarks.cost import children
@@ -21,6 +22,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 os.umask(0o022)
+
+# The same examples in every run, so that a change fails its own tests only. The sweeps search for new ones.
+if not {"LORCHESTRA_FAULTS", "LORCHESTRA_HISTORIES"} & os.environ.keys():
+    hypothesis.settings.register_profile("repeatable", derandomize=True)
+    hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_sessionstart() -> None:
