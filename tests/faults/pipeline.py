@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.faults import strace
 from tests.harness import BIN, Project
 
 PIPELINE = """
@@ -119,10 +119,8 @@ def run(
     project: Project, program: Sequence[str], before: Sequence[str] = (), seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run a program, perhaps under another one such as strace. Raises TimeoutExpired where it hangs."""
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("COVERAGE_PROCESS_START", None)
     command = [*before, str(BIN / program[0]), *program[1:]]
     return subprocess.run(
-        command, cwd=project.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        command, cwd=project.root, env=strace.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=seconds, check=False,
     )  # fmt: skip

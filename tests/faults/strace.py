@@ -34,12 +34,16 @@ def inject(command: Sequence[str], call: str, fault: str, when: str) -> int:
 
 
 def _strace(command: Sequence[str], arguments: Sequence[str]) -> int:
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("COVERAGE_PROCESS_START", None)
     ended = subprocess.run(
-        ["strace", "-f", "-qq", *arguments, *command], capture_output=True, check=False, env=environment, timeout=120
+        ["strace", "-f", "-qq", *arguments, *command], capture_output=True, check=False, env=environment(), timeout=120
     )
     return ended.returncode
+
+
+def environment() -> dict[str, str]:
+    """The environment of a program that gets faults: without coverage, which would get them, too."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def spread(counts: Counter[str], start: Counter[str], points: int) -> list[tuple[str, int]]:
