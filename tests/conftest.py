@@ -23,10 +23,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 os.umask(0o022)
 
-# The same examples in every run, so that a change fails its own tests only. The sweeps search for new ones.
-if not {"LORCHESTRA_FAULTS", "LORCHESTRA_HISTORIES"} & os.environ.keys():
-    hypothesis.settings.register_profile("repeatable", derandomize=True)
-    hypothesis.settings.load_profile("repeatable")
+# The same examples in every run, so that a change fails its own tests only, and no limit that a busy machine exceeds.
+# The sweeps search for new examples.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=not {"LORCHESTRA_FAULTS", "LORCHESTRA_HISTORIES"} & os.environ.keys(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_sessionstart() -> None:

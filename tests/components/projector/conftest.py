@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.components.projector.harness import Bench, contact, email
-
-# The same examples in every run of `make test`, and no limit that a busy machine could exceed.
-settings.register_profile(
-    "fixed",
-    derandomize="LORCHESTRA_FAULTS" not in os.environ,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("fixed")
 
 
 @pytest.fixture
