@@ -18,6 +18,7 @@ _LISTED = 10
 _EXTRACTED = {
     "replaced": ("record", "replaced by later records with the same declared key."),
     "discarded": ("record", "dropped: of discarded streams."),
+    "waiting": ("new file", "left for the next run: somebody may still be writing it."),
     "refused": ("refused file", "waiting for a decision: `lorchestra refused` lists them."),
 }
 

@@ -92,7 +92,7 @@ def extract(
 
 
 def _counts(result: SourceResult) -> dict[str, Any]:
-    names = ("records", "new_records", "attempts", "replaced", "discarded", "refused")
+    names = ("records", "new_records", "attempts", "replaced", "discarded", "refused", "waiting")
     return {name: getattr(result, name) for name in names}
 
 

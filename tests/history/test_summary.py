@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -63,3 +64,19 @@ def test_counts_of_one_are_singular(project: Project) -> None:
     project.edit("    sources:\n", "    validation: {require_files: 9}\n    sources:\n")
     shown = project.run("doit", "extract:contacts-dataverse", status=1).stdout
     assert "extraction produced 1 file (1 record); validation asks for at least 9 and 0" in shown
+
+
+def test_files_that_wait_for_the_next_run_are_shown(project: Project) -> None:
+    inbox = project.root / "phi-data" / "inbox"
+    inbox.mkdir(parents=True, mode=0o700)
+    (project.root / "phi-data").chmod(0o700)
+    source = "diary-entries-x: {type: files, inbox: phi-data/inbox, mode: copy}"
+    project.edit("    sources:\n", f"    sources:\n      {source}\n")
+    file = inbox / "diary-entries-x-20251110.jsonl"
+    file.write_text('{"id": 1}\n')
+    with project.start("doit", "extract") as run:
+        while run.poll() is None:
+            os.utime(file)  # as somebody who goes on writing
+            time.sleep(0.1)
+        shown = run.communicate()[0]
+    assert "1 new file left for the next run: somebody may still be writing it." in shown

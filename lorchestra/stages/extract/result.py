@@ -17,7 +17,8 @@ class SourceResult(NamedTuple):
     lines in them, `new_records` those of them that are new or changed. `code` and `message` say why a
     source is not "ok" or "empty"; `child_log` is the private log of its program. `replaced` counts records that a later
     one with the same declared key replaced, `discarded` those of discarded streams, `refused` the files that wait for
-    the user's decision. `warning` is something to report that is no failure.
+    the user's decision, `waiting` those that were left for the next run. `warning` is something to report that is no
+    failure.
     """
 
     source: str
@@ -35,3 +36,4 @@ class SourceResult(NamedTuple):
     replaced: int = 0
     discarded: int = 0
     refused: int = 0
+    waiting: int = 0

@@ -75,6 +75,7 @@ class SourceRun:
             replaced=published.replaced,
             discarded=published.discarded,
             refused=refused,
+            waiting=result.waiting,
         )
 
     def _silence(self, status: Status) -> str:
