@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from lorchestra.components.projector.query import language, plan
 from tests.components.projector.harness import ROOT, FastBench
 
 EMAIL = "iglu:org.canonical/email/jsonschema/1-0-0"
-CONTACT = "iglu:org.canonical/contact/jsonschema/1-0-0"
+CONTACT = "iglu:org.canonical/contact/jsonschema/1-0-1"
+APPOINTMENTS = "iglu:org.canonical/appointment/jsonschema/1-0-0"
 
 
 def email(number: int, subject: str, body: str, date: str, **fields: Any) -> dict[str, Any]:
@@ -47,6 +49,13 @@ CONTACTS = [
     contact(2, "Dr. B", "089/7654321", given_name="Bertha", created_at="2025-01-20T00:00:00Z"),
 ]
 
+CALENDAR = [
+    {
+        "appointment_id": "a1", "title": "Review", "start": "2025-04-01T08:00:00Z", "location": "Room 3",
+        "attendees": [{"name": "Noor Al-Mithal", "response": "accepted"}], "is_private": True, "schema": APPOINTMENTS,
+    }
+]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FastBench:
@@ -54,6 +63,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FastBench:
     bench.schemas = ROOT / "transforms" / "schemas"
     bench.canonical("email-20250310.jsonl", MAIL)
     bench.canonical("contact-20250101.jsonl", CONTACTS)
+    bench.canonical("appointment-20250401.jsonl", CALENDAR)
     bench.pull()
     return bench
 
@@ -145,6 +155,10 @@ QUERIES: dict[str, list[str]] = {
     "phone:+49-89-7654321": ["Dr. B"],
     "phone:7654321": ["Dr. B"],
     "phone:1234568": [],
+    # another type's own fields
+    "attendee:mithal": ["Review"],
+    'location:"room 3" is:private': ["Review"],
+    "attendee:accepted": ["Review"],
 }
 
 
@@ -168,7 +182,7 @@ def test_a_query_finds_what_the_page_says(store: FastBench, query: str) -> None:
         ("date:..", "a date is"),
         ("before:2025..2026", "takes one date"),
         ("after:9999", "a date is"),
-        ("type:nope", "Its types: contact, email"),
+        ("type:nope", "Its types: appointment, contact, email"),
         ("(tea", "not closed"),
         ("tea)", "was not opened"),
         ("tea OR", "a word is missing"),
@@ -229,6 +243,14 @@ def test_fields_survive_repair_and_leave_with_a_purge(store: FastBench, tmp_path
     bench.ok("purge", "--subject", "message_id=m1", "--yes")
     bench.verify()
     assert found(bench, "to:mensio") == []
+
+
+@pytest.mark.parametrize("kind", sorted((ROOT / "transforms" / "schemas" / "org.canonical").iterdir()))
+def test_the_newest_schema_of_each_type_names_its_fields_and_the_page_lists_them(kind: Path) -> None:
+    newest = max(kind.glob("jsonschema/*.json"))
+    fields = set(re.findall(r'"x-field": "(\w+)"', newest.read_text()))
+    (row,) = re.findall(rf"^\| `{kind.name}` \|(.*)$", (ROOT / "docs" / "search.md").read_text(), re.MULTILINE)
+    assert fields == set(re.findall(r"`(\w+)`", row))
 
 
 def test_a_query_is_a_tree() -> None:
