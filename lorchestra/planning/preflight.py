@@ -20,6 +20,10 @@ from lorchestra.storage.private import Lock
 from lorchestra.storage.trust import Exposure
 
 
+_SWEPT = ("staging", "logs", "audit")
+"""The directories in .work where a killed program can leave temporary files; those of sources sweep their own."""
+
+
 def snapshot(path: Path) -> Snapshot:
     """Read pipeline.yaml and the task store after checking that nobody else can change what runs or decides.
 
@@ -75,7 +79,7 @@ def lock(snapshot: Snapshot, command: str = "") -> Lock:
             private.unlock(held)
         raise
     work, canonical = config.work_directory, targets.directories(config.canonize.output_dir)
-    for directory in (*canonical, config.log_directory, work, work / "staging"):
+    for directory in (*canonical, config.log_directory, work, *(work / name for name in _SWEPT)):
         if directory.is_dir():
             private.sweep(directory)
     if command:

@@ -558,3 +558,13 @@ def test_a_forged_task_store_skips_nothing(built: Project) -> None:
     shutil.copy(built.root / "phi-data/.work/tasks.json", forged)
     (built.canonical / "email-20251110.jsonl").unlink()
     assert "canonize:email-20251110" in built.ran("doit", "canonize")
+
+
+def test_a_run_removes_what_killed_programs_left(built: Project) -> None:
+    work = built.root / "phi-data" / ".work"
+    left = [work / name / ".x.0123456789ab.tmp~" for name in ("", "logs", "audit", "staging")]
+    left += [built.canonical / ".x.0123456789ab.tmp~", built.logs / ".x.0123456789ab.tmp~"]
+    for path in left:
+        path.touch(mode=0o600)
+    built.run("lorchestra", "run", "--stage", "index")
+    assert [path for path in left if path.exists()] == []
