@@ -19,7 +19,6 @@ from lorchestra.storage import audit, private
 from lorchestra.storage.private import Lock
 from lorchestra.storage.trust import Exposure
 
-
 _SWEPT = ("staging", "logs", "audit")
 """The directories in .work where a killed program can leave temporary files; those of sources sweep their own."""
 
