@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,7 @@ from tests.components.projector.damage import DAMAGE, FORGETS
 from tests.components.projector.harness import NOTE, FastBench, note, note_schema
 
 RANDOM = "LORCHESTRA_HISTORIES" in os.environ
+pytestmark = pytest.mark.timeout(0 if RANDOM else 600)  # a long search takes as long as it takes
 EXAMPLES = int(os.environ.get("LORCHESTRA_HISTORIES", "4"))
 STEPS = int(os.environ.get("LORCHESTRA_HISTORY_STEPS", "8"))
 RULES: tuple[dict[str, Any], ...] = (
