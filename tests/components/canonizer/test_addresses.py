@@ -119,3 +119,9 @@ def test_lists_by_the_rules_are_read_as_the_standard_library_reads_them(mailboxe
 def test_time_grows_with_the_length_alone(piece: str) -> None:
     """Measured in steps: a header of 256 KiB is read at once, where quadratic time would take hours."""
     parsed((piece * 262_144)[:262_144])
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x07", "\x16", "\x1a", "\x1b", "\x7f", "\x80", "\x9b"])
+@pytest.mark.parametrize("header", ["b@E{}m.org", "a{}b@example.org", "Name <a{}b@example.org>", "N <a@[10.{}0.0.1]>"])
+def test_an_address_contains_no_control_character(control: str, header: str) -> None:
+    assert [address for _, address in parsed(header.format(control)) if control in address] == []

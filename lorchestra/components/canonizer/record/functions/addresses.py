@@ -16,11 +16,13 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ANGLE = re.compile(r"<([^<>]*)>")
 _WORD = re.compile(r"[^\s<>,;:()\"]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_LOCAL = r"(?:\"(?:[^\"\\]|\\.)*\"|[^\s<>@,;:()\"\\\[\]]+)"
-_DOMAIN = r"(?:\[[^\s<>\[\]]*\]|[^\s<>@,;:()\"\\\[\]]+)"
-_ADDRESS = re.compile(rf"{_LOCAL}@{_DOMAIN}", re.DOTALL)
-_QUOTED_LOCAL = re.compile(rf'"(?:[^"\\]|\\.)*"@{_DOMAIN}', re.DOTALL)
-_BRACKETED = re.compile(rf"{_LOCAL}@\[[^\s<>\[\]]*\]")
+_CONTROL = r"\x00-\x1f\x7f-\x9f"  # no address contains them (RFC 5322, section 3.2.3)
+_QUOTED_TEXT = rf"\"(?:[^\"\\{_CONTROL}]|\\[^{_CONTROL}])*\""
+_LOCAL = rf"(?:{_QUOTED_TEXT}|[^\s<>@,;:()\"\\\[\]{_CONTROL}]+)"
+_DOMAIN = rf"(?:\[[^\s<>\[\]{_CONTROL}]*\]|[^\s<>@,;:()\"\\\[\]{_CONTROL}]+)"
+_ADDRESS = re.compile(rf"{_LOCAL}@{_DOMAIN}")
+_QUOTED_LOCAL = re.compile(rf"{_QUOTED_TEXT}@{_DOMAIN}")
+_BRACKETED = re.compile(rf"{_LOCAL}@\[[^\s<>\[\]{_CONTROL}]*\]")
 
 Pair = tuple[str, str]
 
