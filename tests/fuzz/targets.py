@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def addresses(data: bytes) -> None:
     """An address list: no pair is without an address, and no address has a space or a bracket around it."""
     for pair in mail.addresses(data.decode("utf-8", "replace")):
         assert pair["address"] == pair["address"].strip(" <>")
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f]", pair["address"])
 
 
 def headers(data: bytes) -> None:
