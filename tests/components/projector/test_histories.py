@@ -100,7 +100,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def save_a_copy(self) -> None:
         shutil.rmtree(self.copy, ignore_errors=True)
-        shutil.copytree(self.bench.store, self.copy)
+        shutil.copytree(self.bench.store, self.copy, ignore=shutil.ignore_patterns("quarantine"))
 
     @precondition(lambda self: self.copy.exists())
     @rule()
