@@ -16,13 +16,13 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ANGLE = re.compile(r"<([^<>]*)>")
 _WORD = re.compile(r"[^\s<>,;:()\"]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_CONTROL = r"\x00-\x1f\x7f-\x9f"  # no address contains them (RFC 5322, section 3.2.3)
-_QUOTED_TEXT = rf"\"(?:[^\"\\{_CONTROL}]|\\[^{_CONTROL}])*\""
-_LOCAL = rf"(?:{_QUOTED_TEXT}|[^\s<>@,;:()\"\\\[\]{_CONTROL}]+)"
-_DOMAIN = rf"(?:\[[^\s<>\[\]{_CONTROL}]*\]|[^\s<>@,;:()\"\\\[\]{_CONTROL}]+)"
+CONTROL = r"\x00-\x1f\x7f-\x9f"  # no address contains them (RFC 5322, section 3.2.3)
+_QUOTED_TEXT = rf"\"(?:[^\"\\{CONTROL}]|\\[^{CONTROL}])*\""
+_LOCAL = rf"(?:{_QUOTED_TEXT}|[^\s<>@,;:()\"\\\[\]{CONTROL}]+)"
+_DOMAIN = rf"(?:\[[^\s<>\[\]{CONTROL}]*\]|[^\s<>@,;:()\"\\\[\]{CONTROL}]+)"
 _ADDRESS = re.compile(rf"{_LOCAL}@{_DOMAIN}")
 _QUOTED_LOCAL = re.compile(rf"{_QUOTED_TEXT}@{_DOMAIN}")
-_BRACKETED = re.compile(rf"{_LOCAL}@\[[^\s<>\[\]{_CONTROL}]*\]")
+_BRACKETED = re.compile(rf"{_LOCAL}@\[[^\s<>\[\]{CONTROL}]*\]")
 
 Pair = tuple[str, str]
 

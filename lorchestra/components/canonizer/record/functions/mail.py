@@ -6,7 +6,7 @@ import binascii
 import re
 from typing import Any
 
-from lorchestra.components.canonizer.record.functions.addresses import parsed
+from lorchestra.components.canonizer.record.functions.addresses import CONTROL, parsed
 from lorchestra.components.canonizer.record.functions.charsets import decoded
 
 LONGEST_HEADER = 256 * 1024
@@ -16,7 +16,7 @@ _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,64})\?([bBqQ])\?([^?\s]*)\?=")
 _BETWEEN_ENCODED = re.compile(r"(\?=)\s+(?==\?)")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 # Most lists have no comments, groups and escapes, and need no parser.
-_ATOM = r"[^\s<>@,;:()\"\\\[\]]++"
+_ATOM = rf"[^\s<>@,;:()\"\\\[\]{CONTROL}]++"
 _NAME = rf'(?:"([^"\\]*+)"\s*+|((?:{_ATOM}\s++)*+))'
 _MAILBOX = rf"\s*+(?:{_NAME}<({_ATOM}@{_ATOM})>|((?!=\?){_ATOM}@{_ATOM}))\s*+"
 _PLAIN = re.compile(_MAILBOX)
