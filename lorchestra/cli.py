@@ -108,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("target", metavar="TARGET", help="a task, or the name or path of a canonical file")
     explain.add_argument("--json", action="store_true", help="print one JSON object")
 
+    trace = _verb(verbs, "trace", _trace, "show the lineage of an object, a canonical line or a raw line")
+    trace.add_argument("what", metavar="ID | FILE:LINE", help="an object's id, or a line of a raw or canonical file")
+    trace.add_argument("--json", action="store_true", help="print a JSON array")
+
     history = _verb(verbs, "history", _history, "show the recorded runs, a chart, and what is unusual about them")
     history.add_argument("run", nargs="?", metavar="RUN", help="only this run, by its id")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="the last N runs (default: 20; 0: all)")
@@ -285,6 +289,20 @@ def _explain(options: argparse.Namespace) -> int:
     for title, steps in (("before it", before), ("after it", after)):
         for other in steps:
             print(f"{title}: {other.task}: {other.verb}, {'; '.join(other.reasons)}")
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    import json
+
+    from lorchestra.base.errors import visible
+    from lorchestra.commands import trace
+
+    found = trace.trace(options.config, options.what)
+    if options.json:
+        print(json.dumps([trace.as_json(one) for one in found], indent=2))
+    else:
+        print("\n".join("\n".join(map(visible, trace.text(one).splitlines())) for one in found))
     return 0
 
 

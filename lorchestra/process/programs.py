@@ -90,8 +90,11 @@ def _scripts(command: Sequence[str]) -> Iterator[tuple[int, Path]]:
                 break
 
 
-def answer(argv: Sequence[str], *, timeout_seconds: float = 60) -> tuple[int, str]:
-    """Exit status and output of a program that handles no records; 1 and no output if it cannot be run."""
+def answer(argv: Sequence[str], *, timeout_seconds: float = 60, longest: int = _LONGEST_ANSWER) -> tuple[int, str]:
+    """Exit status and output, its first `longest` bytes, of a program that prints no record.
+
+    The status is 1 and the output empty if it cannot be run.
+    """
     import subprocess  # slow to import, and a no-op run starts no program
 
     from lorchestra.process.runner import environment
@@ -108,4 +111,4 @@ def answer(argv: Sequence[str], *, timeout_seconds: float = 60) -> tuple[int, st
         )
     except (OSError, subprocess.TimeoutExpired):
         return 1, ""
-    return finished.returncode, finished.stdout[:_LONGEST_ANSWER].decode("utf-8", "replace")
+    return finished.returncode, finished.stdout[:longest].decode("utf-8", "replace")

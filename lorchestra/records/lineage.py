@@ -99,3 +99,17 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) and document.get("format") == FORMAT else None
+
+
+def raw_line(document: Mapping[str, Any], line: int) -> tuple[Mapping[str, Any], int] | None:
+    """The input, and the line in it, that a canonical line was made from; None if the canonizer did not say."""
+    for entry in document["inputs"]:
+        for canonical, raw, count in entry["lines"]:
+            if canonical <= line < canonical + count:
+                return entry, raw + line - canonical
+    return None
+
+
+def canonical_lines(entry: Mapping[str, Any], line: int) -> list[int]:
+    """The canonical lines that were made from a line of an input, in order."""
+    return [canonical + line - raw for canonical, raw, count in entry["lines"] if raw <= line < raw + count]

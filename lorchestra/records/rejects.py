@@ -9,6 +9,8 @@ failed and the engine says where, `"spec_place": "7:12 $number"` is the line, th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -43,3 +45,18 @@ def text(record: bytes) -> bytes:
 def record(of_line: bytes) -> Any:
     """The record in a line. It is parsed alone: the line around it could exceed the parser's nesting limit."""
     return orjson.loads(of_line.rstrip(b"\r\n").partition(_RECORD)[2][:-1])
+
+
+def reasons(path: Path) -> Iterator[dict[str, Any]]:
+    """Why each record in a rejects file was rejected: the fields of its line without the record.
+
+    A missing file has none. A line that is damaged has no fields. Raises OSError.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for whole in file:
+            try:
+                yield orjson.loads(whole.partition(_RECORD)[0] + b"}")
+            except orjson.JSONDecodeError:
+                yield {}

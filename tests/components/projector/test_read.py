@@ -81,7 +81,9 @@ def test_origin_goes_through_the_lineage_to_the_raw_line(filled: Bench) -> None:
     full = identity(filled, "Appointment 3")
     (place,) = filled.ok("get", full, "--origin", "--format", "jsonl").rows()
     assert (place["canonical_file"], place["canonical_line"]) == ("email-20251101.jsonl", 4)
-    assert place["raw_file"] is None
+    assert (place["id"], place["state"], place["raw_file"]) == (full, "current", None)
+    assert filled.ok("get", "email-20251101.jsonl:4", "--origin", "--format", "jsonl").rows() == [place]
+    assert "no object from this line" in filled.run("get", "email-20251101.jsonl:99", "--origin").stderr
     path = filled.input / "email-20251101.jsonl"
     lineage = {
         "format": "lorchestra.lineage/1",

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from lorchestra.base.commandline import path as local_path
+from lorchestra.base.errors import Code, Failure
 from lorchestra.components.projector import config
 from lorchestra.components.projector.database import delivery, lookup, metadata_db
 from lorchestra.components.projector.database.lookup import Found
@@ -18,12 +19,16 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.query import origin, output
 from lorchestra.components.projector.upkeep import connect
 from lorchestra.components.projector.upkeep.connect import Opened
+from lorchestra.records import names
 from lorchestra.storage import audit
+
+_DIGITS = 12
+"""More would exceed the integers of SQLite."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("id", metavar="ID", help="the object's id, or its first digits")
+    parser.add_argument("id", metavar="ID", help="the object's id, its first digits, or a canonical line FILE:LINE")
     parser.add_argument("--revision", type=output.count, metavar="N", help="this revision (default: the current one)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--raw", action="store_true", help="print the canonical line, byte for byte")
@@ -42,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the record, or what is known about it."""
     with connect.for_reading(Store(config.resolve(options).store)) as opened:
         audit.record_read(opened.store.root, "vector-projector get", options.id)
-        matches = lookup.revisions(opened.connection, options.id)
+        matches = _find(opened, options.id)
         if options.history:
             _write_history(matches, options.format)
         elif options.origin:
@@ -50,6 +55,15 @@ def run(options: argparse.Namespace) -> int:
         else:
             _write_record(opened, lookup.chosen(matches, options.revision), options)
     return 0
+
+
+def _find(opened: Opened, text: str) -> list[Found]:
+    file, _, line = text.rpartition(":")
+    if not (names.parse_canonical(file) and line.isascii() and line.isdigit() and len(line) <= _DIGITS):
+        return lookup.revisions(opened.connection, text)
+    if matches := lookup.at(opened.connection, file, int(line)):
+        return matches
+    raise Failure(Code.MISSING, "the store holds no object from this line", advice="See: vector-projector stats")
 
 
 def _write_record(opened: Opened, found: Found, options: argparse.Namespace) -> None:

@@ -113,7 +113,7 @@ def _write_places(opened: Opened, matches: list[Found], options: argparse.Namesp
     for found in matches:
         identity = (found.name.id.hex().upper(), found.name.type, found.name.revision)
         places = origin.places(opened.connection, found, directory)
-        rows += [(*identity, *place[1:]) for place in places] or [(*identity, None, None, None, None)]
+        rows += [(*identity, *place[3:]) for place in places] or [(*identity, None, None, None, None)]
     output.write(sys.stdout, _COLUMNS, rows, options.format)
 
 

@@ -53,6 +53,13 @@ def revisions(connection: apsw.Connection, text: str) -> list[Found]:
     return matches
 
 
+def at(connection: apsw.Connection, file: str, line: int) -> list[Found]:
+    """The revision that a line of a canonical file holds, as a list; empty if the store holds none."""
+    held = "JOIN holding ON holding.object = object.no JOIN file ON file.no = holding.file"
+    rows = metadata_db.rows(connection, f"{SELECT} {held} WHERE file.name = ? AND holding.line = ?", (file, line))
+    return [found(row) for row in rows]
+
+
 def revisions_of(connection: apsw.Connection, identity: bytes) -> list[Found]:
     """All revisions of an object, oldest first; none if it does not exist."""
     query = f"{SELECT} WHERE object.id = ? ORDER BY revision"

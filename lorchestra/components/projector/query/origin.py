@@ -13,13 +13,15 @@ import apsw
 import orjson
 
 from lorchestra.components.projector.database import metadata_db
-from lorchestra.components.projector.database.lookup import Found
+from lorchestra.components.projector.database.lookup import STATES, Found
 
 
 class Place(NamedTuple):
     """A line that holds a revision. The raw file is None where no lineage tells it."""
 
+    id: str
     revision: int
+    state: str
     canonical_file: str
     canonical_line: int
     raw_file: str | None
@@ -30,8 +32,9 @@ def places(connection: apsw.Connection, found: Found, directory: Path) -> list[P
     """Every canonical line that holds this revision, by file and line."""
     query = """SELECT file.name, holding.line, file.sha256 FROM holding JOIN file ON file.no = holding.file
                WHERE holding.object = ? ORDER BY file.name, holding.line"""
+    described = (found.name.id.hex().upper(), found.name.revision, STATES[found.state])
     return [
-        Place(found.name.revision, file, line, *_raw(directory, file, digest, line))
+        Place(*described, file, line, *_raw(directory, file, digest, line))
         for file, line, digest in metadata_db.rows(connection, query, (found.no,))
     ]
 
