@@ -10,10 +10,12 @@ from typing import Any
 
 from lorchestra import __version__
 from lorchestra.base import program
-from lorchestra.base.errors import Exit
+from lorchestra.base.errors import Code, Exit, Failure
 from lorchestra.history import runs
 from lorchestra.history.log import Log
 from lorchestra.history.runs import RunRecord
+from lorchestra.notification import delivery, message
+from lorchestra.planning import config as configuration
 from lorchestra.planning import noop, preflight, run_audit, surroundings, trusted_files
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.process import programs
@@ -30,6 +32,29 @@ def run(
     With `quiet`, a run without failures prints nothing. `listener` gets each event; then nothing is printed at all.
     Raises Failure if the run could not start.
     """
+    try:
+        return _run(path, stages, verbose=verbose, quiet=quiet, listener=listener)
+    except Failure as failure:
+        _notify_refused(path, failure.code)
+        raise
+
+
+def _notify_refused(path: Path, code: Code) -> None:
+    """Notify the user that a run could not begin, as far as pipeline.yaml can be read."""
+    if code is Code.BUSY:  # the run in progress will notify
+        return
+    try:
+        config = configuration.load(path)
+        trusted_files.require_programs(config)
+    except Failure:
+        return
+    for warning in delivery.deliver(config, message.of_refused_run(config.name, code)):
+        program.tell("lorchestra", warning, "")
+
+
+def _run(
+    path: Path, stages: Sequence[str], *, verbose: bool, quiet: bool, listener: Listener | None
+) -> RunRecord | Exit:
     gc.set_threshold(1_000_000)  # a plan is tens of thousands of small objects, none of them garbage
     snapshot = preflight.snapshot(path)
     for warning in surroundings.place_warnings(snapshot.config.phi_directory):
@@ -40,6 +65,7 @@ def run(
         if noop.holds(snapshot, stages, record):
             runs.write(snapshot.config.log_directory, record)
             run_audit.write(snapshot, record)
+            record.warnings += delivery.after_run(snapshot.config, record)
             _log_noop(snapshot, stages, record, listener)
             return record
     _check(snapshot, stages)
@@ -63,6 +89,8 @@ def _log_noop(snapshot: Snapshot, stages: Sequence[str], record: RunRecord, list
     log.event("run_started", tasks=list(stages), pid=os.getpid(), version=__version__)
     for stage in record.stages.values():
         log.event("stage_finished", stage.name, **stage.as_event())
+    if record.warnings:
+        log.event("notification_failed", level="WARNING", count=len(record.warnings))
     log.event("run_finished", status=record.status, duration_seconds=record.age_seconds)
 
 

@@ -230,13 +230,13 @@ def _is_state(document: object) -> bool:
     )
 
 
-def runs(directory: Path) -> Iterator[dict[str, Any]]:
-    """The recorded runs, oldest first. A line that a crash left incomplete is ignored."""
+def runs(directory: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
+    """The recorded runs, or the `last` ones, oldest first. A line that a crash left incomplete is ignored."""
     try:
-        lines = (directory / "runs.jsonl").read_bytes().split(b"\n")
+        lines = (directory / "runs.jsonl").read_bytes().splitlines()
     except OSError:
         return
-    for line in lines:
+    for line in lines[-last:] if last else lines:
         try:
             run = json.loads(line)
         except (ValueError, RecursionError):

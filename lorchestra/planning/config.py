@@ -103,6 +103,30 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Email:
+    """Where notifications are mailed to. The password is in the environment variable `password_env`."""
+
+    to: tuple[str, ...]
+    sender: str
+    host: str
+    port: int = 587
+    encryption: str = "starttls"
+    user: str | None = None
+    password_env: str | None = None
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Who is notified after which runs."""
+
+    when: tuple[str, ...] = ("failure", "anomaly", "recovery")
+    command: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
+    timeout_seconds: float = 10
+    email: Email | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     """A valid pipeline.yaml. `sha256` is the digest of the document with the environment filled in."""
 
@@ -117,6 +141,7 @@ class Config:
     fail_fast: bool
     jobs: int
     sha256: str
+    notify: Notify | None = None
 
     @property
     def work_directory(self) -> Path:
@@ -280,7 +305,16 @@ def _build(path: Path, document: Mapping[str, Any], schema: Mapping[str, Any], d
         fail_fast=behavior.get("fail_fast", False),
         jobs=limits.processors() if jobs == "auto" else jobs,
         sha256=digest,
+        notify=_notify(value["notify"]) if "notify" in value else None,
     )
+
+
+def _notify(section: Mapping[str, Any]) -> Notify:
+    lists: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in section.items()}
+    if email := section.get("email"):
+        rest = {key: value for key, value in email.items() if key not in ("to", "from")}
+        lists["email"] = Email(tuple(email["to"]), email["from"], **rest)
+    return Notify(**lists)
 
 
 def _extract(base: Path, stage: Mapping[str, Any], written: Mapping[str, Any]) -> Extract:

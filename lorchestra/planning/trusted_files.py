@@ -29,6 +29,11 @@ def require(config: Config) -> None:
     refuse(examine(config))
 
 
+def require_programs(config: Config) -> None:
+    """The same for the programs only."""
+    refuse(trust.examine_ways(_files(config)))
+
+
 def require_project(directory: Path, dodo: str = "dodo.py") -> None:
     """The same for the files that doit reads before it loads tasks: call this before dodo.py is imported."""
     refuse(trust.examine_ways(directory / name for name in dict.fromkeys((dodo, *_PROJECT))))
@@ -62,7 +67,8 @@ def _files(config: Config) -> Iterator[Path]:
     yield Path(sys.executable)
     if config.index.config:
         yield config.index.config
-    for command in (config.canonize.command, config.index.command):
+    notify = config.notify.command if config.notify else ()
+    for command in (config.canonize.command, config.index.command, notify):
         yield from _command(command, config.path.parent)
     for source in config.extract.sources:
         yield from _command(source.settings.get("command", ()), Path(source.settings.get("cwd", config.path.parent)))

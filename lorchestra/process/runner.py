@@ -58,6 +58,7 @@ def run(
     stdout: Path | None = None,
     timeout_seconds: float | None = None,
     inherit: Sequence[int] = (),
+    after_stop: bool = False,
     on_start: Callable[[int], None] | None = None,
     on_line: Callable[[bytes], None] | None = None,
     on_tick: Callable[[], None] | None = None,
@@ -70,7 +71,8 @@ def run(
 
     At the time limit, and when KeyboardInterrupt comes (which `base.program` also makes of SIGTERM), the whole group
     gets SIGTERM, then after `GRACE_SECONDS` SIGKILL; a second interrupt kills at once. Whatever a program leaves
-    running in its group is killed when it ends. After `stop_all` in another thread it raises KeyboardInterrupt.
+    running in its group is killed when it ends. After `stop_all` in another thread it raises KeyboardInterrupt, unless
+    `after_stop` says that the program reports the end.
     Raises Failure(COMPONENT_MISSING | PERMISSION | NO_SPACE | MISSING) if it cannot be started.
     """
     began = time.monotonic()
@@ -78,7 +80,7 @@ def run(
     child: subprocess.Popen[bytes] | None = None
     try:
         with _undisturbed(), _starting:
-            if _stopping.is_set():
+            if _stopping.is_set() and not after_stop:
                 raise KeyboardInterrupt
             child = _start(argv, cwd, env, log, stdin, stdout, inherit)
             guard.watch(child.pid)
@@ -93,7 +95,7 @@ def run(
     if not ended:
         _stop(child)
     status = _reap(child)
-    if _stopping.is_set():
+    if _stopping.is_set() and not after_stop:
         raise KeyboardInterrupt
     if tail:
         tail.read()

@@ -14,6 +14,7 @@ from lorchestra.executors.executor import Executor
 from lorchestra.history import running, runs
 from lorchestra.history.log import Log
 from lorchestra.history.stages import STAGES
+from lorchestra.notification import delivery
 from lorchestra.planning import noop, preflight, run_audit, trusted_files
 from lorchestra.planning.cleaning import Cleaner
 from lorchestra.planning.config import Source
@@ -270,7 +271,7 @@ class Pipeline:
             self._executor.close(abort=True)
 
     def finish(self) -> None:
-        """Record the run, and what lets the next one find that nothing changed."""
+        """Record the run, and what lets the next one find that nothing changed. Then notify the user."""
         self._pulse.stop()
         conclusion.judge(self.snapshot, self.run, self.reporter, self._selected)
         runs.write(self.config.log_directory, self.run)
@@ -282,6 +283,9 @@ class Pipeline:
         self.snapshot.store.dump()
         if "_executor" in self.__dict__:
             self._executor.close()
+        if failed := delivery.after_run(self.config, self.run):
+            self.run.warnings += failed
+            self.log.event("notification_failed", level="WARNING", count=len(failed))
 
     def _take_snapshot(self) -> None:
         """Take the snapshot that the data stages work from, and check that nobody else can read its files."""

@@ -1,0 +1,1 @@
+"""Tells the user how a run ended: a command or email, without PHI."""
