@@ -31,7 +31,8 @@ def _check_extraction(snapshot: Snapshot, run: RunRecord, reporter: Reporter) ->
             "extract",
             Code.TOO_FEW_FILES,
             f"extraction produced {counted(len(stage.output_files), 'file')} ({counted(stage.records, 'record')}); "
-            f"validation asks for at least {limits.require_files:,} and {limits.min_records:,}",
+            f"validation asks for at least {counted(limits.require_files, 'file')} "
+            f"and {counted(limits.min_records, 'record')}",
         )
 
 

@@ -63,7 +63,7 @@ def test_counts_of_one_are_singular(project: Project) -> None:
     project.edit("days: 1, records: 2, seed: 3", "days: 1, records: 1, seed: 3")
     project.edit("    sources:\n", "    validation: {require_files: 9}\n    sources:\n")
     shown = project.run("doit", "extract:contacts-dataverse", status=1).stdout
-    assert "extraction produced 1 file (1 record); validation asks for at least 9 and 0" in shown
+    assert "extraction produced 1 file (1 record); validation asks for at least 9 files and 0 records" in shown
 
 
 def test_files_that_wait_for_the_next_run_are_shown(project: Project) -> None:

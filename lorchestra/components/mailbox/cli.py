@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ class Reader:
     def __init__(self, seen: Mapping[str, Any]) -> None:
         self._seen = seen
         self.read: dict[str, listing.Identity] = {}
+        self._has_waited = False
         self.counts = Counter(messages=0, read=0, unchanged=0, waiting=0, ignored=0, unreadable=0, shortened=0)
 
     def lines(self, root: Path) -> Iterator[tuple[bytes, str]]:
@@ -72,7 +74,7 @@ class Reader:
             elif file.kind is None:
                 self.counts["ignored"] += 1
                 continue
-            elif not file.rests:
+            elif not self._comes_to_rest(file):
                 self.counts["waiting"] += 1
                 continue
             else:
@@ -85,6 +87,16 @@ class Reader:
                 if changed:
                     continue
             self.read[name] = file.identity
+
+    def _comes_to_rest(self, file: MailFile) -> bool:
+        """Whether nobody writes to a file any more. The first fresh one is waited for: it may have just been copied."""
+        if not file.rests and not self._has_waited:
+            self._has_waited = True
+            time.sleep(files.REST_SECONDS)
+        try:
+            return file.rests and listing.identity(file.path.stat()) == file.identity
+        except FileNotFoundError:
+            return False
 
     def _file(self, file: MailFile) -> Iterator[tuple[bytes, str]]:
         for content, envelope in _messages(file):

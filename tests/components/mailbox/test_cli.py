@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -151,8 +152,24 @@ def test_only_changed_files_are_read_again(mail: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_still_written_waits_for_the_next_run(tmp_path: Path) -> None:
     path = write(tmp_path / "mail" / "new.eml", PLAIN)
+    stopped = threading.Event()
+
+    def write_on() -> None:
+        while not stopped.wait(0.1):
+            os.utime(path)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
     counts = run(path.parent, tmp_path)
+    stopped.set()
+    writer.join()
     assert (counts["messages"], counts["waiting"], counts["files"]) == (0, 1, {})
+
+
+def test_a_file_that_was_just_copied_is_waited_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "mail" / "new.eml", PLAIN)
+    counts = run(path.parent, tmp_path)
+    assert (counts["messages"], counts["waiting"]) == (1, 0)
 
 
 def test_a_message_that_a_mail_program_moves_meanwhile_waits_for_the_next_run(tmp_path: Path) -> None:

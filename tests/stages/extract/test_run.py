@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -454,9 +455,26 @@ def test_compressed_files_of_a_program_are_merged_and_damaged_ones_refused(harne
 def test_a_file_that_may_still_be_written_is_left_for_the_next_run(harness: Harness) -> None:
     path, source = inbox(harness)
     put(path / RAW, '{"id": "1"}\n')
-    assert harness.run(source).status == "empty"
+    stopped = threading.Event()
+
+    def write_on() -> None:
+        while not stopped.wait(0.1):
+            os.utime(path / RAW)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    result = harness.run(source)
+    stopped.set()
+    writer.join()
+    assert (result.status, result.waiting) == ("empty", 1)
     assert harness.event("files_waiting")["count"] == 1
     assert (path / RAW).exists()
+
+
+def test_a_file_that_was_just_copied_is_waited_for(harness: Harness) -> None:
+    path, source = inbox(harness)
+    put(path / RAW, '{"id": "1"}\n')
+    assert harness.run(source).status == "ok"
 
 
 @pytest.mark.usefixtures("rested")

@@ -46,6 +46,9 @@ class Files(SourceType):
         inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
         _check(inbox)
         found, others, directories = _entries(inbox, task.settings.get("pattern"))
+        if not all(map(_rests, found.values())):  # a user may have just copied them
+            time.sleep(REST_SECONDS)
+            found, others, directories = _entries(inbox, task.settings.get("pattern"))
         fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
         resting = {name: identity for name, identity in fit.items() if _rests(identity)}
         known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
