@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from lorchestra.base import commandline
+    from lorchestra.commands.rejects import Filter
 
 SOURCES = ("gmail", "exchange", "dataverse", "forms", "files", "mailbox", "command")
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
@@ -47,6 +48,11 @@ examples:
   lorchestra extract gmail-messages-acct1 --last 7d
   lorchestra extract mail --from 2025-11-01 --to 2025-11-07
   lorchestra extract mail --full-refresh"""
+
+
+_RETRY = """\
+`rejects retry` marks the canonical files and types that have such rejects. The next run rebuilds them from all their
+raw records, so the result is that of a full rebuild. Fix the transform or the schema first."""
 
 
 def main() -> int:
@@ -162,6 +168,10 @@ def _parser() -> argparse.ArgumentParser:
     choice.add_argument("--discard", action="store_true", help="remove them (asks for confirmation)")
     refused.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
+    rejects = _verb(verbs, "rejects", _rejects, "count, show or retry rejected records", epilog=_RETRY)
+    rejects.add_argument("action", nargs="?", choices=("retry",), metavar="retry", help="rebuild the files concerned")
+    _reject_options(rejects)
+
     clean = _verb(verbs, "clean", _clean, "remove files that can be rebuilt (asks for confirmation)")
     what = clean.add_mutually_exclusive_group()
     what.add_argument("--stage", choices=tuple(STAGES), help="the files of this stage (default: canonize and index)")
@@ -170,6 +180,17 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="list what would be removed; remove nothing")
     clean.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
+
+
+def _reject_options(parser: argparse.ArgumentParser) -> None:
+    from lorchestra.planning import window
+
+    parser.add_argument("--type", metavar="TYPE", help="only records of this canonical type")
+    parser.add_argument("--rule", metavar="RULE", help="only those rejected by this rule: required, schema_in:required")
+    parser.add_argument("--since", type=window.begin, metavar="DATE", help="only canonical files of this date or later")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--show", action="store_true", help="show the records on the terminal (asks for confirmation)")
+    form.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _window_options(parser: argparse.ArgumentParser) -> None:
@@ -430,6 +451,38 @@ def _refused(options: argparse.Namespace) -> int:
         print(f"{file.source:<36} {visible(file.path.name):<48} {counted(file.lines, 'line')}")
     done = "re-submitted; run `lorchestra run`" if options.submit else "discarded" if options.discard else "waiting"
     print(f"{counted(len(found), 'refused file')} {done}" if found else "no refused files")
+    return 0
+
+
+def _rejects(options: argparse.Namespace) -> int:
+    import json
+
+    from lorchestra.base.errors import Code, Failure
+    from lorchestra.commands import rejects
+
+    chosen = rejects.Filter(options.type, options.rule, options.since)
+    if options.action and (options.show or options.json):
+        raise Failure(Code.USAGE, "`rejects retry` accepts neither --show nor --json")
+    if options.action:
+        return _retry_rejects(options, chosen)
+    if options.show:
+        for line in rejects.show(options.config, chosen):
+            print(line)
+        return 0
+    found = rejects.report(options.config, chosen)
+    print(json.dumps(rejects.as_json(found), indent=2) if options.json else rejects.text(found).rstrip())
+    return 0
+
+
+def _retry_rejects(options: argparse.Namespace, chosen: Filter) -> int:
+    from lorchestra.commands import rejects
+
+    marked = rejects.retry(options.config, chosen)
+    for task in marked.tasks:
+        print(f"will be rebuilt: {task}")
+    for name in marked.stale:
+        print(f"left alone, its raw files no longer exist: {name}")
+    print("Next: lorchestra run --stage index" if marked.tasks else "nothing to retry")
     return 0
 
 

@@ -47,16 +47,17 @@ def record(of_line: bytes) -> Any:
     return orjson.loads(of_line.rstrip(b"\r\n").partition(_RECORD)[2][:-1])
 
 
-def reasons(path: Path) -> Iterator[dict[str, Any]]:
-    """Why each record in a rejects file was rejected: the fields of its line without the record.
+def reason(of_line: bytes) -> dict[str, Any]:
+    """Why the record in a line was rejected: the fields without the record; none if the line is damaged."""
+    try:
+        found = orjson.loads(of_line.partition(_RECORD)[0] + b"}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
-    A missing file has none. A line that is damaged has no fields. Raises OSError.
-    """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for whole in file:
-            try:
-                yield orjson.loads(whole.partition(_RECORD)[0] + b"}")
-            except orjson.JSONDecodeError:
-                yield {}
+
+def reasons(path: Path) -> Iterator[dict[str, Any]]:
+    """The reason of each line of a rejects file; a missing file has none. Raises OSError."""
+    if path.exists():
+        with path.open("rb") as file:
+            yield from map(reason, file)
