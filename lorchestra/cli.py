@@ -151,6 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--socket", type=commandline.path, metavar="PATH", help="a socket that only you can open")
     board.add_argument("--open", action="store_true", help="open the page in the browser")
 
+    timer = _verb(verbs, "schedule", _schedule, "run every day: a timer of systemd, or a line for cron")
+    timer.add_argument("action", choices=("install", "remove", "status"), help="what to do with the timer")
+    timer.add_argument("--at", default="06:30", metavar="TIME", help="with install: local time (default: %(default)s)")
+    form = timer.add_mutually_exclusive_group()
+    form.add_argument("--cron", action="store_true", help="with install: print a line for cron; change nothing")
+    form.add_argument("--system", action="store_true", help="with install: print units for /etc; change nothing")
+
     audit = verbs.add_parser("audit", help=_AUDIT, description=_AUDIT)
     parts = audit.add_subparsers(prog=f"{parser.prog} audit", required=True, metavar="COMMAND")
     show = _verb(parts, "show", _audit_show, "show who ran what and who read records")
@@ -414,6 +421,21 @@ def _dashboard(options: argparse.Namespace) -> int:
 
     dashboard.dashboard(options.config, port=options.port, socket=options.socket, open_browser=options.open)
     return 0
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    from lorchestra.commands import schedule
+
+    if options.action == "status":
+        is_active, lines = schedule.status(options.config)
+    elif options.action == "remove":
+        is_active, lines = True, schedule.remove(options.config)
+    elif options.system:
+        is_active, lines = True, [schedule.system_units(options.config, options.at).rstrip()]
+    else:
+        is_active, lines = True, schedule.install(options.config, options.at, cron_only=options.cron)
+    print(*lines, sep="\n")
+    return 0 if is_active else 1
 
 
 def _audit_show(options: argparse.Namespace) -> int:

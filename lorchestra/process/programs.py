@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lorchestra.base.errors import Code, Failure
@@ -90,10 +90,12 @@ def _scripts(command: Sequence[str]) -> Iterator[tuple[int, Path]]:
                 break
 
 
-def answer(argv: Sequence[str], *, timeout_seconds: float = 60, longest: int = _LONGEST_ANSWER) -> tuple[int, str]:
+def answer(
+    argv: Sequence[str], *, timeout_seconds: float = 60, longest: int = _LONGEST_ANSWER, pass_env: Iterable[str] = ()
+) -> tuple[int, str]:
     """Exit status and output, its first `longest` bytes, of a program that prints no record.
 
-    The status is 1 and the output empty if it cannot be run.
+    The status is 1 and the output empty if it cannot be run. It gets the environment of `runner.environment`.
     """
     import subprocess  # slow to import, and a no-op run starts no program
 
@@ -102,7 +104,7 @@ def answer(argv: Sequence[str], *, timeout_seconds: float = 60, longest: int = _
     try:
         finished = subprocess.run(
             argv,
-            env=environment(),
+            env=environment(pass_env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
