@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lorchestra.commands.rejects import Filter
 
 SOURCES = ("gmail", "exchange", "dataverse", "forms", "files", "mailbox", "command")
+GRAPHS = ("text", "mermaid", "dot", "svg")
 LISTS = ("sources", "transforms", "mappings", "schemas", "runs")
 _INIT = "create a pipeline with synthetic records, a copy of the bundled transforms, and private directories"
 _AUDIT = "show or verify the audit log: who ran what, and who read records"
@@ -117,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     trace = _verb(verbs, "trace", _trace, "show the lineage of an object, a canonical line or a raw line")
     trace.add_argument("what", metavar="ID | FILE:LINE", help="an object's id, or a line of a raw or canonical file")
     trace.add_argument("--json", action="store_true", help="print a JSON array")
+
+    graph = _verb(verbs, "graph", _graph, "show sources, raw files, transforms, canonical files and the store")
+    graph.add_argument("--format", choices=GRAPHS, default="text", help="default: text")
+
+    report = _verb(verbs, "report", _report, "write one run as a web page in one file, without records")
+    report.add_argument("run", nargs="?", metavar="RUN", help="the run's id (default: the last run)")
+    report.add_argument("--output", type=commandline.path, required=True, metavar="FILE", help="such as report.html")
 
     history = _verb(verbs, "history", _history, "show the recorded runs, a chart, and what is unusual about them")
     history.add_argument("run", nargs="?", metavar="RUN", help="only this run, by its id")
@@ -331,6 +339,20 @@ def _trace(options: argparse.Namespace) -> int:
         print(json.dumps([trace.as_json(one) for one in found], indent=2))
     else:
         print("\n".join("\n".join(map(visible, trace.text(one).splitlines())) for one in found))
+    return 0
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from lorchestra.commands import graph
+
+    print(graph.FORMATS[options.format](graph.graph(options.config)), end="")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from lorchestra.commands import report
+
+    print(f"wrote run {report.report(options.config, options.run, options.output)} to {options.output}")
     return 0
 
 

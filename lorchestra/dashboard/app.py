@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,8 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from lorchestra.base.errors import HANDLING, Code
-from lorchestra.dashboard import alerts, charts, trends
+from lorchestra.dashboard import alerts, rendering, trends
 from lorchestra.dashboard.alerts import Alert, Notes
 from lorchestra.dashboard.journal import Journal
 from lorchestra.dashboard.run_view import RunView, seconds
@@ -42,16 +40,7 @@ class Pages:
         self._journal, self._notes, self._check = journal, notes, check
         self._checked = float("-inf")
         self._findings: Sequence[tuple[str, str]] = ()
-        self._templates = Environment(
-            loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._templates.filters |= {"local": local, "ago": ago, "duration": alerts.duration}
-        self._templates.globals |= {
-            "pipeline": name,
-            "line": charts.line,
-            "timeline": charts.timeline,
-            "advice": advice,
-        }
+        self._templates = rendering.templates(name)
 
     async def now(self, _request: Request) -> Response:
         """What runs now, or the last run."""
@@ -182,27 +171,6 @@ def create(name: str, journal: Journal, notes: Notes, check: Check) -> Starlette
         ],
         exception_handlers={HTTPException: pages.failure},
     )
-
-
-def advice(code: str) -> str:
-    """What to do about a failure; nothing for a code of another version."""
-    try:
-        return HANDLING[Code(code)].advice
-    except ValueError:
-        return ""
-
-
-def local(timestamp: str) -> str:
-    """A moment of the log in local time with its zone."""
-    try:
-        return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M:%S %Z}"
-    except ValueError:
-        return ""
-
-
-def ago(timestamp: str) -> str:
-    """How long ago a moment of the log was."""
-    return f"{alerts.duration(max(0.0, time.time() - seconds(timestamp)))} ago"
 
 
 def _number(text: object) -> int:

@@ -84,3 +84,17 @@ def test_a_run_is_followed_to_its_end(browser: Any, built: Project) -> None:
             run.communicate(timeout=120)
         page.get_by_text("Nothing is running").wait_for(timeout=10_000)
         assert page.locator("strong.status").inner_text() == "SUCCESS"
+
+
+def test_a_report_is_accessible_and_loads_nothing(browser: Any, built: Project) -> None:
+    built.run("lorchestra", "report", "--output", "report.html")
+    page = browser.new_page()
+    requests: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto((built.root / "report.html").as_uri())
+    assert page.locator("svg").count() >= 2
+    assert (requests, faults) == ([(built.root / "report.html").as_uri()], [])
+    found = page.evaluate(axe.AXE_FILE_PATH.read_text() + "; axe.run()")
+    assert [violation["id"] for violation in found["violations"]] == []

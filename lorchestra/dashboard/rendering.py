@@ -1,0 +1,44 @@
+"""The templates of the pages and of the report, with what they call."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lorchestra.base.errors import HANDLING, Code
+from lorchestra.dashboard import alerts, charts
+from lorchestra.dashboard.run_view import seconds
+
+STYLE = Path(__file__).with_name("static") / "style.css"
+
+
+def templates(pipeline: str) -> Environment:
+    """The templates. `pipeline` is the pipeline's name; every value is escaped."""
+    found = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    found.filters |= {"local": local, "ago": ago, "duration": alerts.duration}
+    found.globals |= {"pipeline": pipeline, "line": charts.line, "timeline": charts.timeline, "advice": advice}
+    return found
+
+
+def advice(code: str) -> str:
+    """What to do about a failure; nothing for a code of another version."""
+    try:
+        return HANDLING[Code(code)].advice
+    except ValueError:
+        return ""
+
+
+def local(timestamp: str) -> str:
+    """A moment of the log in local time with its zone."""
+    try:
+        return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    except ValueError:
+        return ""
+
+
+def ago(timestamp: str) -> str:
+    """How long ago a moment of the log was."""
+    return f"{alerts.duration(max(0.0, time.time() - seconds(timestamp)))} ago"
