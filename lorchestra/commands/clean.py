@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lorchestra.base.commandline import confirm
+from lorchestra.base.errors import Code, Failure
 from lorchestra.base.wording import counted
-from lorchestra.planning import cleaning, preflight
+from lorchestra.planning import cleaning, preflight, store_contents
 from lorchestra.planning.snapshot import Snapshot
 from lorchestra.sinks import factory
 from lorchestra.stages import index
@@ -30,7 +31,7 @@ _WARNINGS = {
 
 
 def find(snapshot: Snapshot, stages: Sequence[str], *, stale: bool) -> Cleaning:
-    """What `clean` would remove."""
+    """What `clean` would remove. Raises Failure(USAGE) if the store cannot be rebuilt."""
     config = snapshot.config
     if stale:
         paths = [path for found in snapshot.stale for path in cleaning.files_of(config, found.name)]
@@ -42,8 +43,16 @@ def find(snapshot: Snapshot, stages: Sequence[str], *, stale: bool) -> Cleaning:
     if "canonize" in stages:
         paths += [path for name in cleaning.canonical_names(config) for path in cleaning.files_of(config, name)]
     if "index" in stages:
+        _check_rebuildable(config.index.output_dir)
         paths += sorted(config.index.output_dir.iterdir()) if config.index.output_dir.is_dir() else []
     return Cleaning(tuple(paths), tuple(_WARNINGS[stage] for stage in stages), ())
+
+
+def _check_rebuildable(store: Path) -> None:
+    if number := store_contents.batches(store):
+        message = f"{store}: contains records of streams, which no file can restore (batches: {number:,})"
+        advice = "Nothing was removed. To remove the store, copy it with `vector-projector backup`, then delete it."
+        raise Failure(Code.USAGE, message, advice=advice)
 
 
 def clean(path: Path, stages: Sequence[str], *, stale: bool, dry_run: bool, yes: bool) -> tuple[Cleaning, bool]:

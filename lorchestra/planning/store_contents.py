@@ -62,6 +62,16 @@ def has_database(store: Path) -> bool:
         return False
 
 
+def batches(store: Path) -> int:
+    """The number of batches that streams left in a store, as its summaries report."""
+    try:
+        types = [path.stem for path in (store / "registry").glob("*.json")]
+    except OSError:
+        return 0
+    counts = [summary(store, type_).get("batches") for type_ in types]
+    return sum(count for count in counts if isinstance(count, int))
+
+
 def summary(store: Path, type_: str) -> dict[str, Any]:
     """The store's summary of a type, `registry/{type}.json` (docs/contracts.md); empty if there is none."""
     try:

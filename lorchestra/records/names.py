@@ -3,6 +3,7 @@
 Raw extracts:      {source}-{entity}-{account}-{date}.jsonl     gmail-messages-acct1-personal-20251112.jsonl
                    or compressed: .jsonl.gz
 Canonical files:   {type}-{date}.jsonl                          clinical_session-20251112.jsonl
+Batches:           {type}.{sequence}-{date}.jsonl               email.0000000042-20251112.jsonl
 Transforms:        {folder}/{name} or {folder}/{name}@{version} email/gmail_to_canonical_v1
 """
 
@@ -16,6 +17,8 @@ from urllib.parse import quote, unquote
 SUFFIX = ".jsonl"
 COMPRESSED = ".gz"
 """What follows in the name of a compressed raw extract, see records/compressed.py."""
+BATCHES = "*.*-*.jsonl"
+"""A glob pattern that matches the names of batches, and no canonical file's."""
 _STEM = re.compile(r"[a-z0-9][a-z0-9_]*(?:[-.][a-z0-9_]+)*")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")  # not \d, which matches the digits of every script
@@ -37,6 +40,31 @@ class DatedName(NamedTuple):
         return f"{self.stem}-{self.date}{SUFFIX}"
 
 
+class BatchName(NamedTuple):
+    """The name of a batch of a stream: its type, its number among the batches of all types, and the day it came."""
+
+    type: str
+    sequence: int
+    date: str
+
+    @property
+    def file(self) -> str:
+        """The name, in the form of a file's."""
+        return f"{self.type}.{self.sequence:010d}-{self.date}{SUFFIX}"
+
+    @property
+    def order(self) -> str:
+        """Sorts batches by day and number, and those of a day after its canonical file."""
+        return f"{self.date}:{self.sequence:010d}"
+
+
+class Delivery(NamedTuple):
+    """What the store knows from the name of a canonical file or batch. The greatest `order` is the newest."""
+
+    type: str
+    order: str
+
+
 def parse_raw(file: str) -> DatedName | None:
     """The parts of the name of a raw extract, compressed or not; None if it does not follow the convention."""
     return _parse(plain(file), is_source)
@@ -45,6 +73,24 @@ def parse_raw(file: str) -> DatedName | None:
 def parse_canonical(file: str) -> DatedName | None:
     """The parts of a canonical file's name; None if it does not follow the convention."""
     return _parse(file, is_type)
+
+
+def parse_batch(file: str) -> BatchName | None:
+    """The parts of a batch's name; None if it is not one."""
+    stem, _, date = file.removesuffix(SUFFIX).rpartition("-")
+    kind, _, digits = stem.partition(".")
+    if not (is_type(kind) and digits.isascii() and digits.isdecimal() and is_date(date)):
+        return None
+    name = BatchName(kind, int(digits), date)
+    return name if name.file == file else None
+
+
+def parse_delivery(file: str) -> Delivery | None:
+    """Type and order of a canonical file or a batch; None if the name is neither's."""
+    if canonical := parse_canonical(file):
+        return Delivery(canonical.stem, canonical.date)
+    batch = parse_batch(file)
+    return Delivery(batch.type, batch.order) if batch else None
 
 
 def source_of(path: str) -> str:

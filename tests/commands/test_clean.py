@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,17 @@ def test_clean_removes_files_that_can_be_rebuilt_after_confirmation(built: Proje
     assert list(built.raw.iterdir()) == []
     assert built.objects() == {}
     assert built.run("lorchestra", "clean", "--stage", "canonize").stdout == "nothing to remove\n"
+
+
+def test_clean_refuses_to_remove_a_store_that_holds_records_of_streams(built: Project) -> None:
+    store = built.root / "phi-data/vector-store"
+    ingest: list[str | Path] = [BIN / "vector-projector", "ingest", "--streaming", "--store", store]
+    subprocess.run(ingest, input=b'{"schema": "none"}\n', check=True, capture_output=True)
+    before, raw = built.objects(), sorted(built.raw.iterdir())
+    for options in (["--all"], ["--stage", "index"], ["--all", "--dry-run"]):
+        assert "batches: 1" in built.run("lorchestra", "clean", *options, "--yes", status=2).stderr
+    assert (built.objects(), sorted(built.raw.iterdir())) == (before, raw)
+    assert "to do" not in built.run("lorchestra", "run").stderr
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])

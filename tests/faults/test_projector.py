@@ -1,4 +1,4 @@
-"""Whatever kills a pull or a purge, at whatever system call: the store is as before or as after, and verifies.
+"""Whatever kills a pull, a stream or a purge, at any system call: the store is as before or as after, and verifies.
 
 After each fault the store is verified as it is found, brought up to date, verified again, and compared record by
 record with one that nothing ever happened to.
@@ -6,7 +6,11 @@ record with one that nothing ever happened to.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
+import sqlite3
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -80,6 +84,68 @@ def test_a_pull_killed_anywhere(fault: Fault) -> None:
         fault.check()
     print(f"{killed} kills of {len(points)} points, 0 violations")
     assert killed >= 100
+
+
+class Stream:
+    """A store with one batch in it, and a stream of four batches with a revision, a duplicate and a reject."""
+
+    def __init__(self, root: Path) -> None:
+        self.bench = bench = Bench(root)
+        records = [*map(email, range(8)), email(1, subject="changed"), contact(1), {"schema": email(0)["schema"]}]
+        self.input, self.reports = root / "stream.jsonl", root / "reports.jsonl"
+        self.input.write_text("".join(json.dumps(record) + "\n" for record in records))
+        program = f"{PROGRAM} ingest --store {bench.store} --schemas {bench.schemas}"
+        batches = f"--streaming --batch 4 --seconds 600 < {self.input} > {self.reports}"
+        self.command = ["sh", "-c", f"exec {program} {batches}"]
+        bench.ok("ingest", "--schemas", bench.schemas, "--streaming", stdin=json.dumps(email(1)))
+        shutil.copytree(bench.store, root / "saved")
+        self.calls = strace.calls(self.command, root / "log")
+        self.after = self.state()
+
+    def state(self) -> list[str]:
+        """The current records and the object files."""
+        objects = [str(path.relative_to(self.bench.store)) for path in self.bench.objects()]
+        return [*sorted(self.bench.ok("export", "--output", "-").stdout.splitlines()), *objects]
+
+    def reset(self) -> None:
+        """The store as it was before the stream."""
+        shutil.rmtree(self.bench.store)
+        shutil.copytree(self.bench.root / "saved", self.bench.store)
+        self.reports.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Nothing acknowledged is lost; sent again, nothing is stored twice."""
+        self.bench.ok("verify")
+        reports = self.reports.read_text().splitlines() if self.reports.exists() else []
+        with contextlib.closing(sqlite3.connect(self.bench.store / "metadata.db")) as connection:
+            held = {name: digest.hex() for name, digest in connection.execute("SELECT name, sha256 FROM file")}
+        assert all(held[report["batch"]] == report["sha256"] for report in map(json.loads, reports))
+        assert subprocess.run(self.command, check=False).returncode == 0
+        self.bench.ok("verify")
+        assert self.state() == self.after
+        assert not list(self.bench.store.rglob("*tmp~"))
+
+
+def test_a_stream_killed_anywhere(tmp_path: Path) -> None:
+    stream = Stream(tmp_path)
+    points = strace.spread(stream.calls, strace.calls([str(PROGRAM), "ingest", "--help"], tmp_path / "log"), 60)
+    killed = 0
+    for call, which in points:
+        stream.reset()
+        killed += strace.inject(stream.command, call, "signal=SIGKILL", str(which)) != 0
+        stream.check()
+    print(f"{killed} kills of {len(points)} points of a stream, 0 violations")
+    assert killed >= 40
+
+
+def test_a_disk_that_is_full_while_a_stream_is_read(tmp_path: Path) -> None:
+    stream = Stream(tmp_path)
+    counts = Counter({call: stream.calls[call] for call in ("write", "pwrite64", "mkdir", "fsync", "syncfs")})
+    points = strace.spread(counts, strace.calls([str(PROGRAM), "ingest", "--help"], tmp_path / "log"), 20)
+    for call, which in points:
+        stream.reset()
+        assert strace.inject(stream.command, call, "error=ENOSPC", f"{which}+") in (0, 6)
+        stream.check()
 
 
 def test_a_disk_that_is_full_from_some_moment_on(fault: Fault) -> None:

@@ -106,3 +106,36 @@ def test_eight_digits_are_a_date_if_the_calendar_has_it(number: int) -> None:
         assert not names.is_date(text)
     else:
         assert names.is_date(text)
+
+
+def test_names_of_batches() -> None:
+    name = names.parse_batch("email.0000000042-20251112.jsonl")
+    assert name == ("email", 42, "20251112")
+    assert name.file == "email.0000000042-20251112.jsonl"
+    assert names.parse_canonical(name.file) is None
+    assert names.parse_raw("email.0000000042-20251112.jsonl") is not None  # the name is only used within a store
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "email-20251112.jsonl",
+        "email.42-20251112.jsonl",
+        "email.0000000042-20251312.jsonl",
+        "Email.0000000042-20251112.jsonl",
+        "email.٠٠٠٠٠٠٠٠٤٢-20251112.jsonl",
+        "../email.0000000042-20251112.jsonl",
+        "email.0000000042-20251112",
+        ".0000000042-20251112.jsonl",
+    ],
+    ids=["file", "short", "date", "capital", "digits", "path", "suffix", "type"],
+)
+def test_what_is_no_name_of_a_batch(file: str) -> None:
+    assert names.parse_batch(file) is None
+
+
+def test_a_batch_is_newer_than_the_file_of_its_day() -> None:
+    files = ["email-20251112.jsonl", "email.0000000007-20251112.jsonl", "email.0000000008-20251112.jsonl"]
+    orders = [found.order for found in map(names.parse_delivery, [*files, "email-20251113.jsonl"]) if found]
+    assert orders == sorted(set(orders))
+    assert len(orders) == 4

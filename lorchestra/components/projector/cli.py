@@ -16,6 +16,7 @@ from lorchestra.base import commandline, completion, program
 NAME = "vector-projector"
 VERBS = {
     "pull": "load canonical files into the store",
+    "ingest": "load a stream of canonical records into the store",
     "get": "show an object by its id",
     "list": "list the objects of a type, newest first",
     "search": "find objects by the words in them",

@@ -142,7 +142,8 @@ def _sources(directory: Path, files: Sequence[str], kinds: Sequence[str]) -> tup
 
 
 def _stat(directory: Path, found: Sequence[str]) -> tuple[list[Source], list[FileFailure]]:
-    sources, failures = [], []
+    sources: list[Source] = []
+    failures: list[FileFailure] = []
     for name in found:
         try:
             sources.append(canonical.source(directory / name))

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import orjson
@@ -109,6 +109,34 @@ def tombstones(store: Store) -> list[tuple[str, bytes]]:
 def retired(store: Store) -> set[bytes]:
     """The ids of the retired objects that the database still knows, however damaged it is otherwise."""
     return {each for (each,) in _salvaged(store, "SELECT id FROM object WHERE state = 2") if is_id(each)}
+
+
+class BatchHolding(NamedTuple):
+    """That a line of a batch holds a revision; `delivered` as in database/delivery.py."""
+
+    batch: str
+    id: bytes
+    revision: int
+    line: int
+    delivered: str | None
+
+
+def batch_holdings(store: Store) -> list[BatchHolding]:
+    """What batches hold, as far as a damaged database still knows it. Unlike files, they cannot be read again."""
+    query = f"""SELECT file.name, object.id, revision, line, delivered FROM file JOIN holding ON file = file.no
+                JOIN object ON object.no = object WHERE file.name GLOB '{names.BATCHES}'"""  # noqa: S608 - a constant
+    return [row for row in map(BatchHolding._make, _salvaged(store, query)) if _is_holding(row)]
+
+
+def _is_holding(row: BatchHolding) -> bool:
+    numbers = isinstance(row.revision, int) and isinstance(row.line, int) and row.line > 0
+    if not (numbers and is_id(row.id) and isinstance(row.batch, str) and names.parse_batch(row.batch)):
+        return False
+    try:
+        said = {"line": ""} if row.delivered is None else orjson.loads(row.delivered)
+    except (orjson.JSONDecodeError, TypeError):
+        return False
+    return isinstance(said, dict) and (isinstance(said.get("line"), str) or isinstance(said.get("volatile"), dict))
 
 
 def is_id(value: object) -> bool:

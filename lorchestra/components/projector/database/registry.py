@@ -17,6 +17,7 @@ from lorchestra.components.projector.database import metadata_db
 from lorchestra.components.projector.database.rows import CURRENT, FORMER, RETIRED
 from lorchestra.components.projector.objects import layout
 from lorchestra.components.projector.objects.layout import Store
+from lorchestra.records import names
 from lorchestra.storage import private
 
 MOST_IDS = 10_000
@@ -40,6 +41,20 @@ def catch_up(store: Store, connection: apsw.Connection) -> None:
         write(store, connection, [kind for (kind,) in metadata_db.rows(connection, "SELECT name FROM type")])
 
 
+def follow(store: Store, connection: apsw.Connection) -> None:
+    """Write the registry files after a batch, which changed no canonical file: what they hold stays as it was said."""
+    if is_outdated(connection):
+        kinds = [kind for (kind,) in metadata_db.rows(connection, "SELECT name FROM type")]
+        write(store, connection, [kind for kind in kinds if not _is_finished(store, kind)])
+
+
+def _is_finished(store: Store, kind: str) -> bool:
+    try:
+        return orjson.loads(store.registry(kind).read_bytes())["holds"] is not None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]) -> None:
     """Bring every registry file up to date; write only what differs. `unfinished` types hold null."""
     private.make_directory(store.registry("x").parent)
@@ -55,8 +70,8 @@ def write(store: Store, connection: apsw.Connection, unfinished: Collection[str]
 
 def holds(connection: apsw.Connection, no: int) -> str:
     """The digest of the canonical files of a type, as the contract describes it."""
-    query = "SELECT name, lower(hex(sha256)) FROM file WHERE type = ? AND missing = 0 ORDER BY name"
-    lines = "".join("{} {}\n".format(*row) for row in connection.execute(query, (no,)))
+    query = "SELECT name, lower(hex(sha256)) FROM file WHERE type = ? AND missing = 0 AND name NOT GLOB ? ORDER BY name"
+    lines = "".join("{} {}\n".format(*row) for row in connection.execute(query, (no, names.BATCHES)))
     return hashlib.sha256(lines.encode("ascii")).hexdigest()
 
 
@@ -76,6 +91,8 @@ def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int =
         connection, "SELECT rules FROM reading WHERE type = ? ORDER BY no DESC LIMIT 1", (no,), "{}"
     )
     first, last = layout.row_range(no)
+    query = "SELECT count(*) FROM file WHERE type = ? AND name GLOB ?"
+    batches = metadata_db.value(connection, query, (no, names.BATCHES))
     return {
         "format": FORMAT,
         "type": kind,
@@ -88,6 +105,7 @@ def describe(connection: apsw.Connection, no: int, kind: str, *, most_ids: int =
         "first_day": _day(connection, first, last, "ASC"),
         "last_day": _day(connection, first, last, "DESC"),
         "ids": _ids(connection, first, last) if count[CURRENT] <= most_ids else None,
+        **({"batches": batches} if batches else {}),
     }
 
 

@@ -102,9 +102,9 @@ class Tables:
     def save_unread_files(self) -> None:
         """Insert rows for files of which only the name is known, so that the next pull reads them."""
         for name, no in self._files.items():
-            parsed = names.parse_canonical(name)
+            parsed = names.parse_delivery(name)
             assert parsed is not None
-            row = (no, name, self.type(parsed.stem), parsed.date, -1, 0, 0, 0, b"", "", 0, 0)
+            row = (no, name, self.type(parsed.type), parsed.order, -1, 0, 0, 0, b"", "", 0, 0)
             self._connection.execute(INSERT_FILE, row)
 
     def _fulltext(self, kind: int) -> fulltext.Columns:

@@ -82,7 +82,7 @@ def save(
     connection: apsw.Connection, tables: Tables, source: Source, digest: bytes, said: str, records: int, rejected: int
 ) -> None:
     """Remember a file that was read."""
-    row = (tables.file(source.name), source.name, tables.type(source.type), source.date, *source.signature)
+    row = (tables.file(source.name), source.name, tables.type(source.type), source.order, *source.signature)
     connection.execute(INSERT_FILE, (*row, digest, said, records, rejected))
 
 

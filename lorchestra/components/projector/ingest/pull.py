@@ -1,4 +1,4 @@
-"""The protocol by which canonical files enter the store. Read it in one sitting.
+"""The protocol by which canonical files and batches of a stream enter the store. Read it in one sitting.
 
 Under the lock, for a group of files (one big one, or small ones together):
 
@@ -36,6 +36,7 @@ from lorchestra.components.projector.objects.layout import Store
 from lorchestra.components.projector.record import canonical
 from lorchestra.components.projector.record.canonical import Reject, Source
 from lorchestra.components.projector.record.validators import Validators
+from lorchestra.records import names
 
 GROUP_BYTES = 16 * 1024 * 1024
 CHUNK_RECORDS = 20_000
@@ -77,7 +78,7 @@ class Pull:
         """Bring these files in, oldest first. Raises Failure where no further file can succeed (no space, ...)."""
         changed = [source for source in sources if not self.known.is_unchanged(source)]
         self.counts.update(files=len(sources), files_unchanged=len(sources) - len(changed))
-        for group in _groups(sorted(changed, key=lambda source: (source.date, source.type))):
+        for group in _groups(sorted(changed, key=lambda source: (source.order, source.type))):
             failure = self._run_group(group)
             if failure and len(group) == 1 and failure.code in _OF_ONE_FILE:
                 self.failures.append(FileFailure(group[0].name, failure))
@@ -95,9 +96,9 @@ class Pull:
 
         Their records stay as they are; with `prune`, what no other file holds is retired.
         """
-        rows = self.connection.execute(
-            "SELECT file.no, file.name, type.name FROM file JOIN type ON type.no = file.type"
-        )
+        query = """SELECT file.no, file.name, type.name FROM file JOIN type ON type.no = file.type
+                   WHERE file.name NOT GLOB ?"""
+        rows = self.connection.execute(query, (names.BATCHES,))
         missing = {no: name for no, name, kind in rows if name not in present and (not kinds or kind in kinds)}
         gone = sorted(missing)
         if not gone:
@@ -158,7 +159,7 @@ class _Transaction:
         self._rejects.append(Rejects(self._store, source))
         failure: Failure | None = None
         try:
-            digest = canonical.digest(source)
+            digest = source.digest()
             if self._pull.known.is_same(source, digest):
                 holdings.touch(self._connection, source)
                 self._counts["files_unchanged"] += 1

@@ -67,7 +67,7 @@ def _file(store: Store, where: Path, status: os.stat_result) -> Found:
         return found
     if top == "registry" and file.endswith(".json") and names.is_type(file.removesuffix(".json")):
         return found._replace(registry=file.removesuffix(".json"))
-    if top == "rejects" and names.parse_canonical(file):
+    if top == "rejects" and names.parse_delivery(file):
         return found._replace(rejects=file)
     name, tombstone = layout.parse_object(file), layout.parse_tombstone(file)
     if name is not None and store.object(name) == store.root / where:

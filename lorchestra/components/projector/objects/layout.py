@@ -4,7 +4,7 @@ objects/AA/BC/{type}_{id}.json        the first revision of an object; {id} is 3
 objects/AA/BC/{type}_{id}.r2.json     its second revision
 objects/AA/BC/{type}_{id}.purged      a tombstone: it was purged and must not come back
 registry/{type}.json                  what the store holds of a type
-rejects/{type}-{date}.jsonl           records that failed their schema, with the reason
+rejects/{type}-{date}.jsonl           records that failed their schema, with the reason; also named after a batch
 metadata.db                           the index, derived from the objects
 journal, purging, lock                the intents of a pull and of a purge under way; the writers' lock
 backups/, quarantine/                 databases from before a migration; objects that `repair` found broken

@@ -1,4 +1,4 @@
-"""Reading a canonical file: every line becomes a record that is ready to be stored, or a reject with its reason."""
+"""Reading a canonical file or a batch: every line becomes a record ready to be stored, or a reject with its reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -32,17 +32,55 @@ class Signature(NamedTuple):
     inode: int
 
 
-class Source(NamedTuple):
+class Source(Protocol):
+    """Records that enter the store together: a canonical file, or a batch of a stream."""
+
+    @property
+    def name(self) -> str:
+        """A name that `names.parse_delivery` can parse."""
+
+    @property
+    def type(self) -> str:
+        """The type of the records."""
+
+    @property
+    def order(self) -> str:
+        """Of two sources with the same record, the one with the greater order is newer."""
+
+    @property
+    def signature(self) -> Signature:
+        """The size in bytes, and what shows that a file was not changed."""
+
+    def digest(self) -> bytes:
+        """SHA-256 of the lines with their ends."""
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and content of each line. Raises Failure(NOT_JSONL | INPUT_CHANGED)."""
+
+
+class CanonicalFile(NamedTuple):
     """A canonical file to be pulled."""
 
     path: Path
     type: str
-    date: str
+    order: str
     signature: Signature
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    def digest(self) -> bytes:
+        """SHA-256 of the file's bytes."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines. Raises Failure: NOT_JSONL for one that is too long, INPUT_CHANGED."""
+        with self.path.open("rb", buffering=_BLOCK) as file:
+            yield from jsonl.read(file, self.name)
+            if signature(os.fstat(file.fileno())) != self.signature:
+                raise Failure(Code.INPUT_CHANGED, f"{self.name}: changed while it was read")
 
 
 class Reject(NamedTuple):
@@ -59,7 +97,7 @@ def signature(status: os.stat_result) -> Signature:
     return Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def source(path: Path) -> Source:
+def source(path: Path) -> CanonicalFile:
     """The canonical file at a path. Raises Failure(USAGE | MISSING | PERMISSION)."""
     name = names.parse_canonical(path.name)
     if name is None:
@@ -70,28 +108,19 @@ def source(path: Path) -> Source:
         failure = from_os_error(error, path)
     else:
         if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
-            return Source(path, name.stem, name.date, signature(status))
+            return CanonicalFile(path, name.stem, name.date, signature(status))
         failure = Failure(Code.PERMISSION, f"{path.name}: cannot be read, or is not a regular file")
     raise failure
 
 
-def digest(source: Source) -> bytes:
-    """SHA-256 of the file's bytes."""
-    with source.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
 def read(source: Source, validators: Validators) -> Iterator[Record | Reject]:
-    """Yield the file's lines, judged by the schemas that they name.
+    """Yield the lines of a source, judged by the schemas that they name.
 
     Raises Failure: NOT_JSONL for a line that is not a JSON object, SCHEMA_MISSING or SCHEMA_INVALID for a schema that
     cannot be had, INPUT_CHANGED when the file moved under the reader.
     """
-    with source.path.open("rb", buffering=_BLOCK) as file:
-        for number, line in jsonl.read(file, source.name):
-            yield _judged(source, number, line, validators)
-        if signature(os.fstat(file.fileno())) != source.signature:
-            raise Failure(Code.INPUT_CHANGED, f"{source.name}: changed while it was read")
+    for number, line in source.lines():
+        yield _judged(source, number, line, validators)
 
 
 def _judged(source: Source, number: int, line: bytes, validators: Validators) -> Record | Reject:

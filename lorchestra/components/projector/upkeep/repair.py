@@ -17,7 +17,7 @@ import orjson
 
 from lorchestra.base.errors import Failure
 from lorchestra.components.projector.config import Config
-from lorchestra.components.projector.database import metadata_db, registry
+from lorchestra.components.projector.database import delivery, metadata_db, registry
 from lorchestra.components.projector.database.current import update_states
 from lorchestra.components.projector.database.rows import Row, Tables
 from lorchestra.components.projector.ingest import rejects_files, writer
@@ -169,7 +169,7 @@ class Repair:
         rules = schema.rules_from(found.rules)
         content = identity.fingerprint(record, {*rules.volatile, "schema"})
         expected = identity.object_id(found.name.type, record, rules.key, content), content
-        names_fit = names.parse_canonical(found.file) is not None and iglu.parse(found.schema) is not None
+        names_fit = names.parse_delivery(found.file) is not None and iglu.parse(found.schema) is not None
         return names_fit and expected == (found.name.id, found.fingerprint)
 
     def _set_aside(self, path: Path) -> None:
@@ -209,7 +209,9 @@ class Repair:
             else:
                 self._set_aside(path)
         connection.executemany("INSERT INTO holding (file, object, line) VALUES (?, ?, ?)", sorted(holdings))
+        varied = self._keep_batches(connection, tables, retired)
         tables.save_unread_files()
+        delivery.refresh(self._store, connection, varied)
         tombstones = [(each, tables.type(kind)) for kind, each in self._tombstones]
         connection.executemany("INSERT INTO tombstone (id, type) VALUES (?, ?)", tombstones)
         for path in sorted(self._store.registry("x").parent.glob("*.json")):
@@ -219,6 +221,18 @@ class Repair:
         undecided = """SELECT id FROM object GROUP BY id
             HAVING count(*) > 1 OR max(no) NOT IN (SELECT object FROM holding)"""
         update_states(connection, [identity for (identity,) in metadata_db.rows(connection, undecided)])
+
+    def _keep_batches(self, connection: apsw.Connection, tables: Tables, retired: Collection[bytes]) -> set[int]:
+        """Keep what the old database knows about batches; return the objects that were delivered several times."""
+        varied: set[int] = set()
+        for row in metadata_db.batch_holdings(self._store):
+            find = "SELECT no FROM object WHERE id = ? AND revision = ?"
+            no = metadata_db.value(connection, find, (row.id, row.revision))
+            if no is not None and row.id not in retired:
+                insert = "INSERT OR REPLACE INTO holding (file, object, line, delivered) VALUES (?, ?, ?, ?)"
+                connection.execute(insert, (tables.file(row.batch), no, row.line, row.delivered))
+                varied.update([no] if row.delivered is not None else [])
+        return varied
 
     def _row(self, no: int, found: Envelope) -> Row:
         how = self._reading(found)

@@ -62,7 +62,7 @@ def definitions(connection: apsw.Connection) -> Iterator[Finding]:
 def of_files(connection: apsw.Connection) -> Iterator[Finding]:
     """The rows of canonical files, by their seals, and what each file holds, by the sum in its row."""
     for no, name, holdings, seal in metadata_db.rows(connection, "SELECT no, name, holdings, seal FROM file"):
-        where = f"the row of {name}" if names.parse_canonical(str(name)) else "the row of a file"
+        where = f"the row of {name}" if names.parse_delivery(str(name)) else "the row of a file"
         if seal is not None and seals.row(connection, no) != seal:
             yield Finding("file_differs", where)
         elif holdings is not None and seals.held(connection, no) != holdings:
