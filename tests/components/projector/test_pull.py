@@ -64,7 +64,7 @@ def test_unchanged_input_is_not_even_opened_and_writes_nothing(
 
     filled.pull()
     before = filled.content()
-    monkeypatch.setattr(canonical, "digest", None)
+    monkeypatch.setattr(canonical.CanonicalFile, "digest", None)
     monkeypatch.setattr(canonical, "read", None)
     arguments = ["--store", filled.store, "--input", filled.input, "--schemas", filled.schemas]
     assert cli.main(["pull", *map(str, arguments)]) == 0
