@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
     history = _verb(verbs, "history", _history, "show the recorded runs, a chart, and what is unusual about them")
     history.add_argument("run", nargs="?", metavar="RUN", help="only this run, by its id")
+    history.add_argument("--source", metavar="NAME", help="only runs that extracted this source, and what it delivered")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="the last N runs (default: 20; 0: all)")
     history.add_argument("--json", action="store_true", help="print a JSON array")
 
@@ -372,7 +373,7 @@ def _history(options: argparse.Namespace) -> int:
 
     from lorchestra.commands import history
 
-    found = history.history(options.config, options.run, options.limit)
+    found = history.history(options.config, options.run, options.limit, options.source)
     print(json.dumps([run._asdict() for run in found], indent=2) if options.json else history.text(found).rstrip())
     return 0
 

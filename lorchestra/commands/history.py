@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from lorchestra.base.commandline import closest
-from lorchestra.base.errors import Code, Failure
+from lorchestra.base.errors import Code, Failure, visible
 from lorchestra.base.wording import local_time
-from lorchestra.history import runs
+from lorchestra.history import anomalies, runs, trends
 from lorchestra.planning import preflight
+from lorchestra.planning.config import Config
 
 _BARS = "▁▂▃▄▅▆▇█"
-_COMPARED = 20
-"""How many earlier runs a run is compared with."""
-_LEAST = 5
-"""How many of them there must be."""
-_FAR = 4.0
-"""How many median absolute deviations from the median are unusual."""
+_BEFORE = 2 * anomalies.COMPARED
+"""Among how many runs before it the successful ones are looked for that a run is compared with."""
 
 
 class Run(NamedTuple):
@@ -31,33 +27,43 @@ class Run(NamedTuple):
     status: str
     seconds: float | None
     extracted: int | None
-    """Records that were new in this run."""
-    rejected: int
-    records_in: int
+    """Records that were new in this run, of one source if the history is that of a source."""
+    rejected: int | None
+    """None in the history of a source: a canonical file can have records of several sources."""
+    records_in: int | None
     warnings: tuple[str, ...] = ()
 
-    @property
-    def share(self) -> float:
-        """The share of the records of canonize that was rejected."""
-        return self.rejected / self.records_in if self.records_in else 0.0
 
-
-def history(path: Path, run_id: str | None = None, limit: int | None = None) -> list[Run]:
-    """The recorded runs, oldest first. Raises Failure(USAGE) if there is no such run."""
-    directory = preflight.snapshot(path).config.log_directory
-    found = [_run(line) for line in runs.runs(directory) if isinstance(line.get("run_id"), str)]
-    found = [run._replace(warnings=tuple(_warnings(run, found[:at]))) for at, run in enumerate(found)]
+def history(path: Path, run_id: str | None = None, limit: int | None = None, source: str | None = None) -> list[Run]:
+    """The recorded runs, oldest first, or those that extracted a source. Raises Failure(USAGE) if there is no such run
+    or source.
+    """
+    config = preflight.snapshot(path).config
+    lines = list(runs.runs(config.log_directory))
+    if source is not None:
+        _require_source(source, {*(name for line in lines for name in anomalies.counts(line)), *_sources(config)})
+    chosen = [at for at, line in enumerate(lines) if source is None or source in anomalies.counts(line)]
     if run_id is not None:
-        if chosen := [run for run in found if run.run_id == run_id]:
-            return chosen
-        known = closest(run_id, (run.run_id for run in found))
-        raise Failure(Code.USAGE, f"there is no run {run_id}{known}", advice="`lorchestra history` lists them.")
-    return found[-limit:] if limit else found
+        known = closest(run_id, (lines[at]["run_id"] for at in chosen))
+        chosen = [at for at in chosen if lines[at]["run_id"] == run_id]
+        if not chosen:
+            raise Failure(Code.USAGE, f"there is no run {run_id}{known}", advice="`lorchestra history` lists them.")
+    return [_run(lines[at], lines[:at], source) for at in (chosen[-limit:] if limit else chosen)]
 
 
-def _run(line: dict[str, Any]) -> Run:
-    stages = line.get("stages") or {}
-    counts = {name: (stages.get(name) or {}).get("counts") or {} for name in ("extract", "canonize")}
+def _require_source(source: str, known: set[str]) -> None:
+    if source not in known:
+        message = f"there is no source {visible(source)}{closest(source, known)}"
+        raise Failure(Code.USAGE, message, advice="`lorchestra list sources` lists them.")
+
+
+def _sources(config: Config) -> set[str]:
+    return {source.name for source in config.extract.sources}
+
+
+def _run(line: dict[str, Any], before: Sequence[dict[str, Any]], source: str | None) -> Run:
+    unusual = anomalies.of_run(line, [run for run in before[-_BEFORE:] if run["status"] == "SUCCESS"])
+    counts = trends.stage(line, "canonize").get("counts") or {}
     seconds = None
     if line.get("ended"):
         seconds = (datetime.fromisoformat(line["ended"]) - datetime.fromisoformat(line["began"])).total_seconds()
@@ -66,35 +72,11 @@ def _run(line: dict[str, Any]) -> Run:
         line["began"],
         line["status"],
         seconds,
-        counts["extract"].get("new_records"),
-        counts["canonize"].get("rejected", 0),
-        counts["canonize"].get("records_in", 0),
+        anomalies.counts(line)[source] if source else anomalies.new_records(line),
+        None if source else counts.get("rejected", 0),
+        None if source else counts.get("records_in", 0),
+        tuple(one.text for one in unusual if source in (None, one.source)),
     )
-
-
-def _warnings(run: Run, earlier: Sequence[Run]) -> list[str]:
-    """What is far from the median of earlier successful runs of the same kind."""
-    alike = [other for other in reversed(earlier) if other.status == "SUCCESS"]
-    found = []
-    delivered = [count for other in alike if (count := other.extracted) is not None][:_COMPARED]
-    if run.extracted is not None and _is_far_below(run.extracted, delivered):
-        found.append(f"{run.extracted:,} new records; usually about {median(delivered):,.0f}")
-    shares = [other.share for other in alike if other.records_in][:_COMPARED]
-    if run.records_in and len(shares) >= _LEAST and run.share > median(shares) + 0.1:
-        found.append(f"{run.share:.0%} of the records were rejected; usually {median(shares):.0%}")
-    return found
-
-
-def _is_far_below(value: int, earlier: Sequence[int]) -> bool:
-    """A median and the median deviation from it are not moved by a few extreme runs, as a mean would be.
-
-    Where all runs were alike, a tenth of the median stands for the deviation.
-    """
-    if len(earlier) < _LEAST:
-        return False
-    middle = median(earlier)
-    deviation = median(abs(count - middle) for count in earlier)
-    return value < middle - _FAR * max(deviation, middle / 10)
 
 
 def text(found: Sequence[Run]) -> str:
@@ -109,7 +91,7 @@ def text(found: Sequence[Run]) -> str:
             run.status,
             "-" if run.seconds is None else f"{run.seconds:.1f}",
             "-" if run.extracted is None else f"{run.extracted:,}",
-            f"{run.rejected:,}",
+            "-" if run.rejected is None else f"{run.rejected:,}",
         )
         for run in found
     ]

@@ -16,10 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from lorchestra.dashboard import alerts, rendering, trends
+from lorchestra.dashboard import alerts, rendering
 from lorchestra.dashboard.alerts import Alert, Notes
 from lorchestra.dashboard.journal import Journal
 from lorchestra.dashboard.run_view import RunView, seconds
+from lorchestra.history import trends
 
 Check = Callable[[], Sequence[tuple[str, str]]]
 """Findings about the machine: (kind, text)."""

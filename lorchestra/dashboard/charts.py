@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup, escape
 
 from lorchestra.dashboard.run_view import RunView
-from lorchestra.dashboard.trends import Series
+from lorchestra.history.trends import Series
 
 _WIDTH, _HEIGHT, _EDGE = 640, 120, 6
 _ROW, _MOST_ROWS = 18, 200

@@ -9,8 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lorchestra.base.errors import HANDLING, Code
-from lorchestra.dashboard import alerts, charts
+from lorchestra.dashboard import charts
 from lorchestra.dashboard.run_view import seconds
+from lorchestra.history import anomalies
 
 STYLE = Path(__file__).with_name("static") / "style.css"
 
@@ -18,7 +19,7 @@ STYLE = Path(__file__).with_name("static") / "style.css"
 def templates(pipeline: str) -> Environment:
     """The templates. `pipeline` is the pipeline's name; every value is escaped."""
     found = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    found.filters |= {"local": local, "ago": ago, "duration": alerts.duration}
+    found.filters |= {"local": local, "ago": ago, "duration": anomalies.duration}
     found.globals |= {"pipeline": pipeline, "line": charts.line, "timeline": charts.timeline, "advice": advice}
     return found
 
@@ -41,4 +42,4 @@ def local(timestamp: str) -> str:
 
 def ago(timestamp: str) -> str:
     """How long ago a moment of the log was."""
-    return f"{alerts.duration(max(0.0, time.time() - seconds(timestamp)))} ago"
+    return f"{anomalies.duration(max(0.0, time.time() - seconds(timestamp)))} ago"

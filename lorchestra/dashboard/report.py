@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lorchestra.dashboard import rendering, trends
+from lorchestra.dashboard import rendering
 from lorchestra.dashboard.journal import Journal
 from lorchestra.dashboard.run_view import RunView
+from lorchestra.history import trends
 
 _RECENT = 90
 

@@ -148,6 +148,8 @@ class RunRecord:
     losses_before: int = 0
     """The number of unchanged files that lost records when they were built."""
     warnings: list[str] = field(default_factory=list)
+    sources: dict[str, int] = field(default_factory=dict)
+    """How many new records each source delivered, as far as sources were extracted."""
     retried: dict[str, int] = field(default_factory=dict)
     """The sources that succeeded after more than one attempt, with the number of attempts."""
     ignored: list[str] = field(default_factory=list)
@@ -198,6 +200,7 @@ def write(directory: Path, run: RunRecord) -> None:
         "ended": timestamp(ended),
         "status": run.status,
         "stages": {name: {k: v for k, v in stage.items() if k != "output_files"} for name, stage in stages.items()},
+        "sources": dict(sorted(run.sources.items())),
     }
     private.append_line(directory / "runs.jsonl", json.dumps(line).encode("ascii"))
 
@@ -231,7 +234,7 @@ def _is_state(document: object) -> bool:
 
 
 def runs(directory: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
-    """The recorded runs, or the `last` ones, oldest first. A line that a crash left incomplete is ignored."""
+    """The recorded runs, or the `last` ones, oldest first. An incomplete or damaged line is ignored."""
     try:
         lines = (directory / "runs.jsonl").read_bytes().splitlines()
     except OSError:
@@ -241,5 +244,17 @@ def runs(directory: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
             run = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(run, dict):
+        if _is_run(run):
             yield run
+
+
+def _is_run(document: object) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("stages", {}), dict):
+        return False
+    texts = [document.get(key) for key in ("run_id", "began", "status")]
+    moments = [document.get("began"), document.get("ended") or document.get("began")]
+    try:
+        aware = all(datetime.fromisoformat(str(moment)).tzinfo for moment in moments)
+    except ValueError:
+        return False
+    return aware and all(isinstance(text, str) for text in texts)

@@ -240,6 +240,7 @@ class Reporter:
                 self._log_end(name, "interrupted", code=Code.INTERRUPTED)
 
     def _add_source(self, name: str, values: Mapping[str, Any]) -> None:
+        self._record.sources[name.partition(":")[2]] = values.get("new_records", 0)
         if warning := values.get("warning"):
             self._record.warnings.append(f"{name}: {warning}")
             self._log.event("task_warned", "extract", "WARNING", task=name)

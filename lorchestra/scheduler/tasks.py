@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from lorchestra import __version__, phi
 from lorchestra.executors import factory as executor_factory
 from lorchestra.executors.executor import Executor
-from lorchestra.history import running, runs
+from lorchestra.history import anomalies, running, runs
 from lorchestra.history.log import Log
 from lorchestra.history.stages import STAGES
 from lorchestra.notification import delivery
@@ -283,9 +283,20 @@ class Pipeline:
         self.snapshot.store.dump()
         if "_executor" in self.__dict__:
             self._executor.close()
+        self._add_anomalies()
         if failed := delivery.after_run(self.config, self.run):
             self.run.warnings += failed
             self.log.event("notification_failed", level="WARNING", count=len(failed))
+
+    def _add_anomalies(self) -> None:
+        """Warn of what is unusual about the run, which was just recorded."""
+        lines = list(runs.runs(self.config.log_directory, anomalies.COMPARED + 1))
+        if not lines or lines[-1].get("run_id") != self.run.run_id or self.run.interrupted:
+            return
+        earlier = [line for line in lines[:-1] if line.get("status") == "SUCCESS"]
+        for anomaly in anomalies.of_run(lines[-1], earlier):
+            self.run.warnings.append(anomaly.text)
+            self.log.event("anomaly_found", level="WARNING", kind=anomaly.kind, source=anomaly.source)
 
     def _take_snapshot(self) -> None:
         """Take the snapshot that the data stages work from, and check that nobody else can read its files."""

@@ -58,5 +58,52 @@ def test_sources_that_deliver_now_and_then_are_no_reason_for_a_warning(project: 
 
 def test_damaged_lines_are_left_out(built: Project) -> None:
     with (built.logs / "runs.jsonl").open("a") as file:
-        file.write('[]\n{"run_id": "cut"\n')
+        file.write('[]\n{"run_id": "cut"\n{"run_id": "a"}\n')
+        file.write(json.dumps(record(built, 1, 5) | {"began": "yesterday"}) + "\n")
     assert len(json.loads(built.run("lorchestra", "history", "--json").stdout)) == 1
+
+
+def of_source(project: Project, number: int, **sources: int) -> dict[str, Any]:
+    return record(project, number, sum(sources.values())) | {
+        "sources": {name.replace("_", "-"): new for name, new in sources.items()}
+    }
+
+
+def test_a_source_far_below_its_usual_rate_is_named_though_others_deliver_more(project: Project) -> None:
+    days = [of_source(project, number, mail_a=40 + number % 2, forms_b=1000) for number in range(1, 9)]
+    write(project, *days, of_source(project, 9, mail_a=2, forms_b=1200))
+    shown = project.run("lorchestra", "history").stdout
+    assert [line for line in shown.splitlines() if line.startswith("Warning")] == [
+        "Warning: run-09: mail-a: 2 new records; usually about 40"
+    ]
+    mail = json.loads(project.run("lorchestra", "history", "--source", "mail-a", "--json").stdout)
+    assert [run["extracted"] for run in mail] == [41, 40, 41, 40, 41, 40, 41, 40, 2]
+    assert mail[-1]["warnings"] and mail[-1]["rejected"] is None
+    assert "Warning" not in project.run("lorchestra", "history", "--source", "forms-b").stdout
+    assert "did you mean mail-a?" in project.run("lorchestra", "history", "--source", "mail-b", status=2).stderr
+
+
+def test_a_second_run_of_a_morning_is_not_expected_to_deliver_a_days_records(project: Project) -> None:
+    again = of_source(project, 9, mail_a=0) | {"began": "2025-11-08T06:10:00.000Z", "ended": None}
+    write(project, *(of_source(project, number, mail_a=40) for number in range(1, 9)), again)
+    assert "Warning" not in project.run("lorchestra", "history").stdout
+
+
+def test_a_silent_source_is_a_warning(project: Project) -> None:
+    silent = [of_source(project, number, mail_a=0) for number in range(9, 13)]
+    write(project, *(of_source(project, number, mail_a=4) for number in range(1, 9)), *silent)
+    shown = project.run("lorchestra", "history").stdout
+    assert "Warning: run-12: mail-a delivered nothing for 4 days; every 1 day is usual." in shown
+    assert "run-11: mail-a" not in shown
+
+
+def test_a_run_warns_of_what_is_unusual_about_it(built: Project) -> None:
+    (line,) = map(json.loads, (built.logs / "runs.jsonl").read_text().splitlines())
+    assert line["sources"] == {"contacts-dataverse": 2, "exchange-messages-b": 6, "gmail-messages-a": 6}
+    days = [of_source(built, number, gmail_messages_a=400) for number in range(1, 9)]
+    (built.logs / "runs.jsonl").write_text("".join(f"{json.dumps(day)}\n" for day in days))
+    run = built.run("lorchestra", "run")
+    assert "Warning: gmail-messages-a delivered nothing for" in run.stdout
+    text = "".join(path.read_text() for path in built.logs.glob("pipeline-*.log"))
+    found = [json.loads(event) for event in text.splitlines() if '"anomaly_found"' in event]
+    assert [event["metadata"] for event in found] == [{"kind": "silence", "source": "gmail-messages-a"}]

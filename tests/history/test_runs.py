@@ -111,7 +111,7 @@ def test_unchanged_without_an_earlier_run_says_what_it_knows(tmp_path: Path) -> 
 def test_a_line_of_history_is_slim_and_whole(tmp_path: Path) -> None:
     runs.write(tmp_path, whole())
     (line,) = runs.runs(tmp_path)
-    assert list(line) == ["run_id", "began", "ended", "status", "stages"]
+    assert list(line) == ["run_id", "began", "ended", "status", "stages", "sources"]
     assert "output_files" not in line["stages"]["extract"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ended"])
 

@@ -1,10 +1,11 @@
-"""The band around what is usual."""
+"""The band around what is usual, and the alerts that depend on it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lorchestra.dashboard import alerts, trends
+from lorchestra.dashboard import alerts
+from lorchestra.history import trends
 
 DAY = datetime(2025, 1, 1, 6, tzinfo=UTC)
 
@@ -41,6 +42,6 @@ def test_a_jump_of_the_rejected_share_is_an_alert() -> None:
         stages = {"canonize": {"counts": counts}}
         return {"run_id": f"{number}", "began": "2025-01-01", "status": "SUCCESS", "stages": stages}
 
-    [alert] = alerts.of_runs([run(1, 1), run(2, 2), run(3, 40)])
-    assert alert.text == "40% of the records were rejected; 2% is usual."
-    assert not list(alerts.of_runs([run(1, 1), run(2, 5)]))
+    [alert] = alerts.of_runs([*(run(number, 2) for number in range(6)), run(7, 40)])
+    assert alert.text == "40% of the records were rejected; usually 2%"
+    assert not list(alerts.of_runs([*(run(number, 2) for number in range(6)), run(7, 5)]))

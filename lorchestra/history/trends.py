@@ -63,11 +63,11 @@ def of_runs(runs: Sequence[Mapping[str, Any]]) -> list[Series]:
     left out, so that mornings without news do not hide a change.
     """
     found = []
-    for name, stage in STAGES.items():
-        done = [(run["began"], state) for run in runs if (state := _stage(run, name)).get("built")]
+    for name, kind in STAGES.items():
+        done = [(run["began"], state) for run in runs if (state := stage(run, name)).get("built")]
         counts = [(moment, state.get("counts") or {}, state.get("duration_seconds", 0)) for moment, state in done]
-        read = [(moment, float(count.get(stage.records_in, 0))) for moment, count, _ in counts]
-        written = [(m, float(sum(count.get(key, 0) for key in stage.records_out))) for m, count, _ in counts]
+        read = [(moment, float(count.get(kind.records_in, 0))) for moment, count, _ in counts]
+        written = [(m, float(sum(count.get(key, 0) for key in kind.records_out))) for m, count, _ in counts]
         rejected = [(moment, float(count.get("rejected", 0))) for moment, count, _ in counts]
         found += [series(f"{name}: records in", "records", read), series(f"{name}: records out", "records", written)]
         if name != "extract":
@@ -78,11 +78,12 @@ def of_runs(runs: Sequence[Mapping[str, Any]]) -> list[Series]:
 
 def reject_share(run: Mapping[str, Any]) -> float | None:
     """Which part of the records canonize rejected in a run; None if it read none."""
-    counts = _stage(run, "canonize").get("counts") or {}
+    counts = stage(run, "canonize").get("counts") or {}
     return counts.get("rejected", 0) / counts["records_in"] if counts.get("records_in") else None
 
 
-def _stage(run: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def stage(run: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What a line of runs.jsonl says about a stage; empty if it did not run."""
     stages = run.get("stages")
     state = stages.get(name) if isinstance(stages, dict) else None
     return state if isinstance(state, dict) else {}
