@@ -20,7 +20,9 @@ from lorchestra.records import names
 
 KINDS = ("source", "raw", "transform", "canonical", "store")
 """From left to right, as records flow."""
-_COLUMN, _ROW, _BOX, _LETTER = 250, 44, 30, 6.6
+_COLUMN, _ROW, _BOX, _EDGE = 250, 44, 30, 2
+_LETTER = 5.6
+"""The usual width of a letter; longer labels are squeezed into their box."""
 
 
 class Node(NamedTuple):
@@ -130,11 +132,13 @@ def svg(found: Graph) -> str:
     place: dict[Node, tuple[int, int]] = {}
     for column, kind in enumerate(KINDS):
         for row, node in enumerate(node for node in found.nodes if node.kind == kind):
-            place[node] = (column * _COLUMN, (row + 1) * _ROW)
+            place[node] = (column * _COLUMN + _EDGE, (row + 1) * _ROW)
     width, height = len(KINDS) * _COLUMN, max((y for _, y in place.values()), default=0) + _ROW
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-size="11"'
     head += f' font-family="sans-serif" fill="currentColor"><title>{counted(len(found.edges), "connection")}</title>'
-    titles = [f'<text x="{at * _COLUMN}" y="20" font-weight="bold">{kind}</text>' for at, kind in enumerate(KINDS)]
+    titles = [
+        f'<text x="{at * _COLUMN + _EDGE}" y="20" font-weight="bold">{kind}</text>' for at, kind in enumerate(KINDS)
+    ]
     lines = [_line(place[begin], place[end]) for begin, end in found.edges]
     return _joined([head, *titles, *lines, *(_box(node, *at) for node, at in place.items()), "</svg>"])
 

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lorchestra.base.commandline import confirm
+from lorchestra.base.commandline import closest, confirm
 from lorchestra.base.errors import Code, Failure, from_os_error, visible
 from lorchestra.base.wording import counted
 from lorchestra.commands import refused
 from lorchestra.planning import preflight
 from lorchestra.planning.config import Config
+from lorchestra.planning.snapshot import Snapshot
 from lorchestra.records import names, rejects, targets
 from lorchestra.storage import audit, private
 
@@ -73,8 +74,10 @@ class Marked(NamedTuple):
 
 
 def report(path: Path, chosen: Filter) -> Report:
-    """Count the rejects. `path` is the configuration file. Raises Failure."""
-    config = preflight.snapshot(path).config
+    """Count the rejects. `path` is the configuration file. Raises Failure(USAGE) if there is no such type."""
+    snapshot = preflight.snapshot(path)
+    config = snapshot.config
+    _require_type(snapshot, chosen)
     groups: Counter[tuple[str, str, str, str | None]] = Counter()
     files: dict[str, None] = {}
     for type_, file, reason in _reasons(config, chosen):
@@ -112,10 +115,11 @@ def show(path: Path, chosen: Filter) -> Iterator[str]:
 def retry(path: Path, chosen: Filter) -> Marked:
     """Mark the canonical files and types with these rejects to be rebuilt by the next run.
 
-    A file is rebuilt as a whole: the result is what a full rebuild gives. Raises Failure(BUSY) while a run is in
-    progress.
+    A file is rebuilt as a whole: the result is what a full rebuild gives. Raises Failure(USAGE) if there is no such
+    type, (BUSY) while a run is in progress.
     """
     snapshot = preflight.snapshot(path)
+    _require_type(snapshot, chosen)
     lock = preflight.lock(snapshot, "lorchestra rejects retry")
     try:
         planned = {target.file: target for target in snapshot.plan.targets}
@@ -133,6 +137,15 @@ def retry(path: Path, chosen: Filter) -> Marked:
         return Marked(list(tasks), list(stale))
     finally:
         private.unlock(lock)
+
+
+def _require_type(snapshot: Snapshot, chosen: Filter) -> None:
+    if chosen.type is None:
+        return
+    types = {rule.type for rule in snapshot.rules}
+    types |= {file.name.rpartition("-")[0] for file in _files(snapshot.config, Filter())}
+    if chosen.type not in types:
+        raise Failure(Code.USAGE, f"there is no type {chosen.type}{closest(chosen.type, types)}")
 
 
 def _files(config: Config, chosen: Filter) -> Iterator[Path]:

@@ -145,10 +145,11 @@ def _through(config: Config, target: str, one: Trace) -> Iterator[Trace]:
 
 def _lost(one: Trace, entry: dict[str, Any], rejects_file: Path, raw: Path) -> Trace:
     """A raw line that gave no canonical line."""
-    for reason in rejects.reasons(rejects_file):
-        if (reason.get("input"), reason.get("line")) == (one.raw_file, one.raw_line):
+    rejected = [reason for reason in rejects.reasons(rejects_file) if reason.get("input") == one.raw_file]
+    for reason in rejected:
+        if reason.get("line") == one.raw_line:
             return _rejected(one, reason)
-    if entry["records_out"] and not entry["lines"]:
+    if len(rejected) < entry["rejected"] or (entry["records_out"] and not entry["lines"]):
         return one._replace(outcome="unknown", note=_NO_LINES)
     with compressed.reader(open(raw, "rb", buffering=0), raw.name) as file:
         if all(number != one.raw_line for number, _ in jsonl.read(file, raw.name)):

@@ -78,6 +78,12 @@ def test_filters(rejecting: Project, options: list[str], records: int) -> None:
     assert found["records"] == records
 
 
+@pytest.mark.parametrize("action", [[], ["retry"]], ids=["count", "retry"])
+def test_a_misspelled_type_is_a_failure(built: Project, action: list[str]) -> None:
+    failed = built.run("lorchestra", "rejects", *action, "--type", "contat", status=2)
+    assert "there is no type contat; did you mean contact?" in failed.stderr
+
+
 def test_refused_raw_files_are_listed_too(built: Project) -> None:
     assert built.run("lorchestra", "rejects").stdout == "no rejected records, no refused files\n"
     attempt = built.root / "phi-data/.work/refused/gmail-messages-a/1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,31 @@ def test_a_dropped_record_is_named_as_such(built: Project) -> None:
     built.run("lorchestra", "run", "--stage", "canonize", status=None)
     (dropped,) = traced(built, "contacts-dataverse-20251110.jsonl:1")
     assert dropped["outcome"] == "dropped"
+
+
+def test_compressed_raw_files_are_traced(built: Project) -> None:
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    add(raw, '{"no": "message"}\n')
+    packed = raw.with_name(f"{raw.name}.gz")
+    packed.write_bytes(gzip.compress(raw.read_bytes()))
+    packed.chmod(0o600)
+    raw.unlink()
+    built.run("lorchestra", "run", "--stage", "index")
+    (held,) = traced(built, f"{packed.name}:2")
+    assert (held["outcome"], held["raw_file"], held["source"]) == ("object", packed.name, "gmail-messages-a")
+    assert traced(built, held["object"]) == [held]
+    assert traced(built, f"{packed.name}:4")[0]["outcome"] == "rejected"
+
+
+def test_nothing_is_claimed_about_lines_of_a_canonizer_that_does_not_record_them(built: Project) -> None:
+    command = '[can, transform, run, --meta, "{meta}", --schemas, "{schemas}", --rejects, "{rejects}"]'
+    built.edit("    registry: transforms\n", f"    registry: transforms\n    command: {command}\n")
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    for content in (raw.read_text(), ""):  # then every record is rejected
+        raw.write_text(content + '{"no": "message"}\n')
+        built.run("lorchestra", "run", "--stage", "canonize")
+        assert {traced(built, f"{raw.name}:{line}")[0]["outcome"] for line in {1, len(lines(raw))}} == {"unknown"}
+    assert "did not record" in traced(built, "email-20251110.jsonl:1")[0]["note"]
 
 
 def test_a_file_without_a_mapping_and_an_edited_canonical_file_are_reported(built: Project) -> None:
