@@ -24,6 +24,7 @@ _LONGEST_ANSWER = 16 * 1024 * 1024
 _CHANGED = "the raw file changed after this canonical file was built: `lorchestra run` updates it"
 _EDITED = "the canonical file is not what its lineage describes: `lorchestra run` rebuilds it"
 _EARLIER = "the store holds another version of this canonical file: `lorchestra run` updates it"
+_STREAMED = "the record came in a batch of a stream, which leaves no files"
 _NO_LINES = "the canonizer did not record which lines it made from which"
 
 
@@ -108,6 +109,8 @@ def _require_line(path: Path, line: int) -> None:
 def _of_canonical(config: Config, file: str, line: int) -> Trace:
     """Upstream from a canonical line."""
     one = Trace("not indexed", canonical_file=file, canonical_line=line)
+    if names.parse_batch(file):
+        return one._replace(note=_STREAMED)
     built = targets.files(config.canonize.output_dir, file.removesuffix(names.SUFFIX))
     document = lineage.read(Path(built.lineage))
     if document is None or _digest(Path(built.output)) != document["output"]["sha256"]:

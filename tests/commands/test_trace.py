@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Project, lines
+from tests.harness import BIN, Project, lines
 
 
 def traced(project: Project, what: str) -> list[dict[str, Any]]:
@@ -120,3 +121,17 @@ def test_objects_of_a_store_that_is_behind_are_not_traced_to_a_wrong_line(built:
     built.run("lorchestra", "run", "--stage", "canonize")
     (behind,) = traced(built, before["object"])
     assert "another version" in behind["note"] and "raw_line" not in behind
+
+
+def test_an_object_from_a_stream_leads_to_its_batch(built: Project) -> None:
+    record = json.loads(lines(built.canonical / "email-20251110.jsonl")[0]) | {"message_id": "<streamed@example.org>"}
+    ingest: list[str | Path] = [BIN / "vector-projector", "ingest", "--streaming", "--type", "email"]
+    ingest += ["--store", built.store]
+    done = subprocess.run(ingest, input=json.dumps(record).encode(), capture_output=True, check=True)
+    (batch,) = [json.loads(report)["batch"] for report in done.stdout.splitlines()]
+    query = "SELECT _id FROM email WHERE message_id = '<streamed@example.org>'"
+    found = built.run("vector-projector", "query", query, "--format", "jsonl", "--store", str(built.store)).stdout
+    (one,) = traced(built, json.loads(found)["_id"])
+    assert (one["outcome"], one["canonical_file"], one["canonical_line"]) == ("object", batch, 1)
+    assert "batch of a stream" in one["note"]
+    assert one.get("raw_file") is None
