@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 from lorchestra import phi
 from lorchestra.base.errors import Exit, Failure
 from lorchestra.base.wording import counted, local_time
-from lorchestra.history import running, runs
+from lorchestra.history import anomalies, running, runs
 from lorchestra.history.log import timestamp
 from lorchestra.history.runs import Losses
 from lorchestra.history.stages import STAGES
@@ -21,6 +22,7 @@ from lorchestra.planning.config import Config, Source
 from lorchestra.planning.snapshot import VALUES, Snapshot
 from lorchestra.records import targets
 from lorchestra.stages.extract import extraction
+from lorchestra.storage import listing
 
 _LISTED = 10
 PRIVATE = "private"
@@ -35,7 +37,9 @@ def status(path: Path) -> dict[str, Any]:
     state = runs.read(config.log_directory)
     failures = {task: code for name in STAGES for task, code in _stage(state, name).get("failures", {}).items()}
     sources = {name: known for source in config.extract.sources for name, known in _sources(snapshot, source)}
+    recorded = list(runs.runs(config.log_directory, anomalies.COMPARED))
     for name in sources:
+        sources[name] |= _deliveries(name, recorded)
         if code := failures.get(f"extract:{name}"):
             sources[name]["failed"] = code
     index = {type_: reason or UP_TO_DATE for type_, reason in sorted(snapshot.index_reasons().items())}
@@ -55,7 +59,50 @@ def status(path: Path) -> dict[str, Any]:
         "stale": [stale.name for stale in snapshot.stale],
         "unmatched": list(snapshot.plan.unmatched),
         "unnamed": snapshot.plan.unnamed,
+        "refused_files": _refused(config),
+        "disk": _disk(config),
     }
+
+
+def _deliveries(source: str, recorded: list[dict[str, Any]]) -> dict[str, Any]:
+    """When a source last delivered something, its usual rate, and whether it is silent; only what is known."""
+    found = anomalies.deliveries(recorded, source)
+    silent = anomalies.silence(source, found, datetime.now(UTC))
+    known = {
+        "last_delivery": next((moment for moment, count in reversed(found) if count), None),
+        "usual_per_day": anomalies.usual_per_day(found),
+        "silent": silent.text if silent else None,
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _refused(config: Config) -> dict[str, int]:
+    """How many files of each source wait for a decision."""
+    root = config.work_directory / "refused"
+    counts = {}
+    for source in sorted(listing.read(root).directories):
+        attempts = (listing.read(root / source / attempt) for attempt in listing.read(root / source).directories)
+        names = [name for attempt in attempts for name, _ in attempt.entries()]
+        counts[source] = sum(name[0] != "." for name in names)
+    return {source: count for source, count in counts.items() if count}
+
+
+def _disk(config: Config) -> dict[str, int]:
+    """Bytes in the files of each directory, and bytes that are free where they are."""
+    directories = {
+        "raw": config.extract.output_dir,
+        "canonical": config.canonize.output_dir,
+        "store": config.index.output_dir,
+        "work": config.work_directory,
+        "logs": config.log_directory,
+    }
+    existing = next(path for path in (config.phi_directory, *config.phi_directory.parents) if path.is_dir())
+    return {name: _size(path) for name, path in directories.items()} | {"free": shutil.disk_usage(existing).free}
+
+
+def _size(directory: Path) -> int:
+    found = listing.read(directory)
+    return sum(status.st_size for status in found.files.values()) + sum(_size(directory / n) for n in found.directories)
 
 
 def _canonical(snapshot: Snapshot) -> dict[str, Any]:
@@ -143,6 +190,16 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
         "stale", [f"{name}: no raw file left; remove it with `lorchestra clean --stale`" for name in state["stale"]]
     )
     yield from _some("unmatched", [f"{name}: matches no source_pattern; ignored" for name in state["unmatched"]])
+    yield from _some(
+        "refused",
+        [
+            f"{name}: {counted(count, 'file')}; see `lorchestra refused`"
+            for name, count in state["refused_files"].items()
+        ],
+    )
+    if rejected := sum(lost["rejected"] for lost in state["losses"].values()):
+        yield f"rejects    {counted(rejected, 'record')} rejected; fix the transform or the source, then run again"
+    yield f"disk       {', '.join(f'{name} {_bytes(size)}' for name, size in state['disk'].items())}"
     if state["unnamed"]:
         files = counted(state["unnamed"], "file")
         yield f"misnamed   {files} in the raw directory: not named {{source}}-{{date}}.jsonl; ignored"
@@ -177,7 +234,21 @@ def _source(source: dict[str, Any]) -> str:
     if "bookmark" in source:
         age = datetime.now(UTC) - datetime.fromisoformat(source["bookmark"])
         seen += f", bookmark moved {age.days} d {age.seconds // 3600} h ago"
-    return seen
+    if "last_delivery" in source:
+        age = datetime.now(UTC) - datetime.fromisoformat(source["last_delivery"])
+        seen += f", last delivery {anomalies.duration(age.total_seconds())} ago"
+    if "usual_per_day" in source:
+        seen += f", usually {source['usual_per_day']:,.0f} a day"
+    return f"{seen}, SILENT" if "silent" in source else seen
+
+
+def _bytes(size: float) -> str:
+    """`812 B`, `1.4 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"
 
 
 def _loss_text(lost: dict[str, Any]) -> str:

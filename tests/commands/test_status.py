@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 from tests.harness import Project
 
@@ -142,3 +143,44 @@ def test_watch_repeats_until_it_is_interrupted(built: Project) -> None:
                 break
         child.communicate(timeout=30)
     assert (seen, child.returncode) == (2, 130)
+
+
+def test_age_and_usual_rate_of_each_source_are_shown(built: Project) -> None:
+    now = datetime.now(UTC)
+
+    def run(days_ago: int, new: int) -> str:
+        began = (now - timedelta(days=days_ago)).isoformat()
+        sources = {"gmail-messages-a": 40, "exchange-messages-b": new}
+        return json.dumps(
+            {"run_id": f"r{days_ago}", "began": began, "ended": began, "status": "SUCCESS", "sources": sources}
+        )
+
+    (built.logs / "runs.jsonl").write_text("".join(run(day, 0 if day < 6 else 5) + "\n" for day in range(15, 0, -1)))
+    shown = {
+        line.split()[1]: line for line in built.run("lorchestra", "status").stdout.splitlines() if line[:7] == "extract"
+    }
+    assert shown["gmail-messages-a"].endswith("last delivery 1 day ago, usually 40 a day")
+    assert shown["exchange-messages-b"].endswith("last delivery 6 days ago, usually 5 a day, SILENT")
+    assert "delivery" not in shown["contacts-dataverse"]
+    sources = json.loads(built.run("lorchestra", "status", "--json").stdout)["sources"]
+    assert round(sources["gmail-messages-a"]["usual_per_day"]) == 40
+    assert "every 1 day is usual" in sources["exchange-messages-b"]["silent"]
+
+
+def test_waiting_files_rejects_and_disk_use_are_shown(built: Project) -> None:
+    refused = built.root / "phi-data/.work/refused/gmail-messages-a/1"
+    for directory in (refused.parents[1], refused.parent, refused):
+        directory.mkdir(exist_ok=True, mode=0o700)
+    (refused / "x.jsonl").write_text("{}\n")
+    (refused / "x.jsonl").chmod(0o600)
+    raw = built.raw / "gmail-messages-a-20251110.jsonl"
+    with raw.open("ab") as file:
+        file.write(b'{"no": "message"}\n')
+    built.run("lorchestra", "run", "--stage", "index")
+    shown = built.run("lorchestra", "status").stdout
+    assert "refused    gmail-messages-a: 1 file; see `lorchestra refused`" in shown
+    assert "rejects    1 record rejected" in shown
+    assert re.search(r"disk       raw [0-9.]+ KiB, canonical [0-9.]+ KiB, store .*, free [0-9.]+ GiB", shown)
+    state = json.loads(built.run("lorchestra", "status", "--json").stdout)
+    assert state["refused_files"] == {"gmail-messages-a": 1}
+    assert state["disk"]["raw"] == sum(path.stat().st_size for path in built.raw.iterdir())
