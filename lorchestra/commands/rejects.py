@@ -103,7 +103,8 @@ def show(path: Path, chosen: Filter) -> Iterator[str]:
     if not confirm(f"Show {counted(found.records, 'rejected record')} on this terminal?"):
         raise Failure(Code.INTERRUPTED, "nothing was shown", advice="")
     config = preflight.snapshot(path).config
-    audit.record_read(config.canonize.output_dir, "lorchestra rejects --show", records=found.records)
+    trail = audit.create(config.work_directory, config.log_directory)
+    audit.append(trail, "lorchestra rejects --show", records=found.records)
     for file in _files(config, chosen):
         with file.open("rb") as lines:
             for line in lines:
