@@ -61,9 +61,9 @@ def run(options: argparse.Namespace) -> int:
         try:
             Ingest(pull, committed, kind=options.type, most=options.batch, seconds=options.seconds).run(0)
         finally:
-            said = ", ".join(
-                f"{totals[name]} {name.replace('_', ' ')}" for name in ("batches", *COUNTS) if totals[name]
-            )
+            batches = "1 batch" if totals["batches"] == 1 else f"{totals['batches']} batches"
+            counts = (f"{totals[name]} {name.replace('_', ' ')}" for name in COUNTS if totals[name])
+            said = ", ".join((batches, *counts)) if totals["batches"] else ""
             sys.stderr.write(f"vector-projector: {said or 'no records'}\n")
     return Exit.OK
 
