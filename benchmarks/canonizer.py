@@ -142,7 +142,7 @@ def main() -> None:
             case = _case(work, name, kind)
             peers = _peers(case, node, python)
             spent = _measured(peers, case)
-            ratios = [spent["node"] / spent["can"], spent["node"] / spent["jlens"], spent["python"] / spent["can"]]
+            ratios = [spent["node"] / spent["can"], spent["node"] / spent["jsonatapy"], spent["python"] / spent["can"]]
             columns.append(ratios)
             told = [f"{spent['can'] * 1e6:.0f}", f"{1 / spent['can']:,.0f}", *map(tables.ratio, ratios)]
             rows.append([name, *told, _equal(peers[0], peers[2], case)])
@@ -167,7 +167,7 @@ class Whole(NamedTuple):
     memory: float
 
 
-_HEAD = ["transform", "can, µs", "records/s", "node ÷ can", "node ÷ jlens", "jsonata-python ÷ can", "equal to node"]
+_HEAD = ["transform", "can, µs", "records/s", "node ÷ can", "node ÷ jsonatapy", "jsonata-python ÷ can", "equal to node"]
 _TEXT = """## Canonizer
 
 `python -m benchmarks canonizer`: CPU time per record without start-up, for {records} synthetic records, medians of
@@ -188,7 +188,6 @@ def _goals(of_all: list[float], least: list[float], whole: Whole) -> list[tables
     return [
         _goal("node: 4 times as long, geometric mean", of_all[0], 4),
         _goal("node: 2.2 times as long on the worst transform", least[0], 2.2),
-        _goal("node: 6 times as long as with jlens, geometric mean", of_all[1], 6),
         _goal("jsonata-python: 20 times as long, geometric mean", of_all[2], 20),
         tables.Goal(
             "two processes: 1.7 times one", f"{whole.two:.2f} times", whole.two >= 1.7, "The machine, see above."
@@ -230,7 +229,7 @@ def _peers(case: Case, node: Path, python: Path) -> list[Peer]:
     files = f'"{case.spec}" "{case.before}" "{case.after}"'
     return [
         Peer("can", here),
-        Peer("jlens", f"{here} --engine jlens"),
+        Peer("jsonatapy", f"{here} --engine jsonatapy"),
         Peer("node", f'node "{node}" {files}'),
         Peer("python", f'PYTHONPATH="{HOUSE}" "{python}" "{python.parents[2]}/peer.py" {files}', many=False),
     ]
@@ -310,7 +309,7 @@ def _node(work: Path) -> Path:
 def _python(work: Path) -> Path:
     venv.create(work / "peer", with_pip=True)
     python = work / "peer" / "bin" / "python"
-    packages = ["jsonata-python==0.7.1", "jsonschema", "selectolax"]
+    packages = ["jsonata-python==0.7.1", "jsonschema", "markdownify", "selectolax", "webencodings"]
     subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, capture_output=True)
     (work / "peer.py").write_text(_PYTHON)
     return python
