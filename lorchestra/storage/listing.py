@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 Identity: TypeAlias = tuple[int, int, int, int]
 _KIND = stat.S_IFMT(0xFFFF)
+REST_SECONDS = 2.0
+"""A file that changed less than this long ago may still be written."""
 
 
 class Listing(NamedTuple):
@@ -29,6 +32,12 @@ class Listing(NamedTuple):
         yield from self.files.items()
         yield from self.directories.items()
         yield from self.others.items()
+
+
+def rests(found: Identity) -> bool:
+    """Whether nobody writes to a file any more, as far as its times tell."""
+    changed = found[2]  # not the time of modification, which a copying program may set to anything
+    return time.time_ns() - changed >= REST_SECONDS * 1e9
 
 
 def read(path: Path) -> Listing:

@@ -92,7 +92,7 @@ class Reader:
         """Whether nobody writes to a file any more. The first fresh one is waited for: it may have just been copied."""
         if not file.rests and not self._has_waited:
             self._has_waited = True
-            time.sleep(files.REST_SECONDS)
+            time.sleep(listing.REST_SECONDS)
         try:
             return file.rests and listing.identity(file.path.stat()) == file.identity
         except FileNotFoundError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,8 +15,6 @@ from lorchestra.storage import listing
 from lorchestra.storage.listing import Identity
 
 Kind = Literal["mbox", "maildir", "emlx", "eml"]
-REST_SECONDS = 2.0
-"""A file that changed less than this long ago may still be written."""
 _HEAD = 4096
 
 
@@ -36,7 +33,7 @@ class MailFile(NamedTuple):
     @property
     def rests(self) -> bool:
         """Whether nobody writes to the file any more, as far as its times tell."""
-        return time.time_ns() - self.identity[2] >= REST_SECONDS * 1e9
+        return listing.rests(self.identity)
 
 
 def find(root: Path) -> Iterator[MailFile]:

@@ -388,7 +388,7 @@ def put(path: Path, text: str, rested: bool = True) -> Path:
 
 @pytest.fixture
 def rested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lorchestra.stages.extract.sources.files.REST_SECONDS", 0)
+    monkeypatch.setattr("lorchestra.storage.listing.REST_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("rested")

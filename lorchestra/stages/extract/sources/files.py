@@ -27,8 +27,6 @@ from lorchestra.stages.extract.staging import Published
 from lorchestra.storage import listing, private
 from lorchestra.storage.listing import Identity
 
-REST_SECONDS = 2.0
-"""A file that changed less than this long ago may still be written."""
 _PATTERNS = ("*.jsonl", "*.jsonl.gz")
 
 
@@ -46,11 +44,11 @@ class Files(SourceType):
         inbox, moved = Path(task.settings["inbox"]), task.settings.get("mode", "move") == "move"
         _check(inbox)
         found, others, directories = _entries(inbox, task.settings.get("pattern"))
-        if not all(map(_rests, found.values())):  # a user may have just copied them
-            time.sleep(REST_SECONDS)
+        if not all(map(listing.rests, found.values())):  # a user may have just copied them
+            time.sleep(listing.REST_SECONDS)
             found, others, directories = _entries(inbox, task.settings.get("pattern"))
         fit = {name: identity for name, identity in found.items() if task.streams.accepts(name)}
-        resting = {name: identity for name, identity in fit.items() if _rests(identity)}
+        resting = {name: identity for name, identity in fit.items() if listing.rests(identity)}
         known = () if moved else tuple(task.raw / name for name in resting if _same(inbox / name, task.raw / name))
         copied = {
             name: identity
@@ -111,11 +109,6 @@ def _check(inbox: Path) -> None:
     status = inbox.stat()
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise Failure(Code.INSECURE, f"{inbox}: others can read the inbox. Run: chmod 700 {shlex.quote(str(inbox))}")
-
-
-def _rests(identity: Identity) -> bool:
-    changed = identity[2]  # not the time of modification, which a copying program may set to anything
-    return time.time_ns() - changed >= REST_SECONDS * 1e9
 
 
 def _same(path: Path, raw: Path) -> bool:
