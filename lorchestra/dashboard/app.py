@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -133,7 +135,7 @@ class Pages:
         ages = [(source, found[-1][0]) for source, found in sorted(deliveries.items())]
         left = self._time_left(live) if live else None
         template = self._templates.get_template("panel.html")
-        return template.render(live=live, last=last[0] if last else None, ages=ages, now=time.time(), left=left)
+        return template.render(live=live, last=last[0] if last else None, ages=ages, left=left)
 
     def _time_left(self, live: RunView) -> float | None:
         """The pace of the current stage; before anything is done, the usual duration of a run."""
@@ -142,8 +144,7 @@ class Pages:
         if known:
             return sum(known)
         took = [seconds(run["ended"]) - seconds(run["began"]) for run in self._journal.last(10) if run.get("ended")]
-        usual = trends.series("", "", [("", value) for value in took]).median
-        return max(0.0, usual - (now - seconds(live.began))) if took else None
+        return max(0.0, statistics.median(took) - (now - seconds(live.began))) if took else None
 
     def _page(self, template: str, **values: Any) -> HTMLResponse:
         return HTMLResponse(self._templates.get_template(template).render(**values), values.get("status", 200))
@@ -182,6 +183,4 @@ def _number(text: object) -> int:
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
     return parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=10)

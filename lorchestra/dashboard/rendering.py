@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lorchestra.base.errors import HANDLING, Code
+from lorchestra.base.wording import local_time
 from lorchestra.dashboard import charts
 from lorchestra.dashboard.run_view import seconds
 from lorchestra.history import anomalies
@@ -35,7 +35,7 @@ def advice(code: str) -> str:
 def local(timestamp: str) -> str:
     """A moment of the log in local time with its zone."""
     try:
-        return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+        return local_time(timestamp)
     except ValueError:
         return ""
 

@@ -21,12 +21,12 @@ RUNNING, KILLED = "RUNNING", "KILLED"
 
 def begin(work_directory: Path, log_directory: Path, run: RunRecord) -> None:
     """Note that a run begins. A killed run that left its note is recorded in runs.jsonl. Call it under the lock."""
-    left = _read(work_directory)
+    left = note(work_directory)
     if left:
         line = {"run_id": left["run_id"], "began": left["began"], "ended": None, "status": KILLED, "stages": {}}
         private.append_line(log_directory / "runs.jsonl", json.dumps(line).encode("ascii"))
-    note = {"run_id": run.run_id, "began": timestamp(run.began)}
-    private.write(work_directory / _FILE, json.dumps(note).encode("ascii") + b"\n")
+    begun = {"run_id": run.run_id, "began": timestamp(run.began)}
+    private.write(work_directory / _FILE, json.dumps(begun).encode("ascii") + b"\n")
 
 
 def end(work_directory: Path) -> None:
@@ -36,12 +36,17 @@ def end(work_directory: Path) -> None:
 
 def note(work_directory: Path) -> dict[str, Any] | None:
     """What a run noted when it began, `run_id` and `began`; None if no run is unfinished."""
-    return _read(work_directory)
+    try:
+        left = json.loads((work_directory / _FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    valid = isinstance(left, dict) and isinstance(left.get("run_id"), str) and isinstance(left.get("began"), str)
+    return left if valid else None
 
 
 def unfinished(work_directory: Path) -> dict[str, Any] | None:
     """The run without an end: `began` and `status`, RUNNING while its process lives, otherwise KILLED; None if none."""
-    left = _read(work_directory)
+    left = note(work_directory)
     if left is None:
         return None
     try:
@@ -51,12 +56,3 @@ def unfinished(work_directory: Path) -> dict[str, Any] | None:
     except OSError:
         pass
     return left | {"status": KILLED}
-
-
-def _read(work_directory: Path) -> dict[str, Any] | None:
-    try:
-        note = json.loads((work_directory / _FILE).read_bytes())
-    except (OSError, ValueError):
-        return None
-    valid = isinstance(note, dict) and isinstance(note.get("run_id"), str) and isinstance(note.get("began"), str)
-    return note if valid else None
