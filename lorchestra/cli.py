@@ -43,7 +43,7 @@ examples:
 
 _WINDOWS = """\
 A window fetches records again, merges them with those that exist, and does not move the bookmark. The source's `window`
-in pipeline.yaml says how it is told (docs/extract.md). `lorchestra run` then canonizes and indexes the records.
+in pipeline.yaml says how the source learns it (docs/extract.md). `lorchestra run` then canonizes and indexes them.
 
 examples:
   lorchestra extract gmail-messages-acct1 --last 7d

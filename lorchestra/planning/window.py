@@ -1,4 +1,4 @@
-"""Time windows: which records `lorchestra extract` asks for, and how a source is told.
+"""Time windows: which records `lorchestra extract` requests, and how a source learns it.
 
 A source's `window:` in pipeline.yaml maps environment variables, or settings of a Meltano extractor, to templates:
 

@@ -81,7 +81,7 @@ class StoreSink:
 
 @contextlib.contextmanager
 def _listening(progress: Progress | None) -> Iterator[list[int]]:
-    """A descriptor for a program's progress, which a thread passes on; none if nobody wants it."""
+    """A descriptor for a program's progress, which a thread passes on; None if nobody asked for it."""
     if progress is None:
         yield []
         return
